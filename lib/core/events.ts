@@ -1,0 +1,100 @@
+import type { Clock } from "../clock.ts";
+
+/** Where a request came from: for events, device labels and limits. Never a secret. */
+export interface RequestSource {
+  /** The client's address by the application's `trust proxy` setting; `null` when unknown. */
+  readonly ip: string | null;
+  readonly userAgent: string | null;
+}
+
+/** Why a session ended. */
+export type RevocationReason = "sign_out" | "revoked" | "revoked_all" | "evicted" | "replaced" | "stale_epoch" | "upgraded" | "disabled";
+
+/** Every event there is, with what it tells beside who, when and where from. The catalogue is closed: nothing else is emitted. */
+export interface EventDetails {
+  "user.created": { via: string };
+  "session.created": { sessionId: string; kind: "user" | "guest"; methods: readonly string[] };
+  "session.rotated": { sessionId: string };
+  "session.revoked": { sessionId: string | null; reason: RevocationReason };
+  "session.upgraded": { guestId: string; sessionId: string };
+  "sign_in.succeeded": { method: string; sessionId: string };
+  "sign_in.failed": { method: string; code: string };
+  "tenant.switched": { sessionId: string };
+  "magic_code.requested": { purpose: string };
+  "magic_code.verified": { purpose: string };
+  "magic_code.failed": { purpose: string; code: string };
+  "email.sent": { subject: string };
+  "email.failed": { subject: string; code: string; final: boolean };
+  "account.linked": { provider: string; accountId: string };
+  "account.unlinked": { provider: string; accountId: string };
+  "account.refreshed": { provider: string; accountId: string };
+  "account.reconnect_needed": { provider: string; accountId: string };
+  "api_key.created": { keyId: string; name: string };
+  "api_key.used": { keyId: string };
+  "api_key.rotated": { keyId: string; replacedBy: string };
+  "api_key.revoked": { keyId: string };
+  "rate_limit.exceeded": { limit: string };
+  "storage.failed": { operation: string; message: string };
+  "record.unreadable": { collection: string; message: string };
+}
+
+export type EventName = keyof EventDetails;
+
+/** One event: what happened, when, to whom, from where. It serialises, and never carries a secret. */
+export type AuthEvent<Name extends EventName = EventName> = {
+  [N in Name]: {
+    readonly type: N;
+    /** Unix ms. */
+    readonly at: number;
+    readonly userId: string | null;
+    readonly tenantId: string | null;
+    readonly source: RequestSource | null;
+    readonly details: EventDetails[N];
+  };
+}[Name];
+
+/** Who and where an event is about; all of it may be unknown. */
+export interface EventSubject {
+  readonly userId?: string | null;
+  readonly tenantId?: string | null;
+  readonly source?: RequestSource | null;
+}
+
+type Listener<Name extends EventName> = (event: AuthEvent<Name>) => void;
+
+export interface Events {
+  /** Calls `listener` for one kind of event, or with `"*"` for all. Returns a function that stops it. A listener that throws harms nobody else. */
+  on<Name extends EventName>(name: Name, listener: Listener<Name>): () => void;
+  on(name: "*", listener: Listener<EventName>): () => void;
+  emit<Name extends EventName>(type: Name, details: EventDetails[Name], subject?: EventSubject): void;
+}
+
+/** The event bus of one `createAuth`. Synchronous, in process; listeners get a frozen event. */
+export function createEvents(clock: Clock): Events {
+  const listeners = new Map<string, Set<(event: AuthEvent) => void>>();
+
+  const notify = (key: string, event: AuthEvent) => {
+    for (const listener of listeners.get(key) ?? []) {
+      try {
+        listener(event);
+      } catch (error) {
+        process.emitWarning(`latchkey: a listener of ${event.type} threw: ${String(error)}`);
+      }
+    }
+  };
+
+  return {
+    on(name: string, listener: (event: never) => void) {
+      const set = listeners.get(name) ?? new Set();
+      listeners.set(name, set);
+      set.add(listener as (event: AuthEvent) => void);
+      return () => void set.delete(listener as (event: AuthEvent) => void);
+    },
+    emit(type, details, { userId = null, tenantId = null, source = null } = {}) {
+      if (listeners.size === 0) return;
+      const event = Object.freeze({ type, at: clock.now(), userId, tenantId, source, details }) as AuthEvent;
+      notify(type, event);
+      notify("*", event);
+    },
+  };
+}
