@@ -10,7 +10,8 @@ export function assertCommit(writes: readonly Write[]): void {
   if (!first) return;
   for (const write of writes) {
     const { kind, name } = write.in;
-    if (kind !== first.in.kind) throw new ConfigError("commit", `"${name}" and "${first.in.name}" are of different kinds: commit them apart`);
+    if (kind !== first.in.kind)
+      throw new ConfigError("commit", `"${name}" and "${first.in.name}" are of different kinds: commit them apart`);
     const partition = partitionOf(write);
     if (partition !== partitionOf(first)) throw new ConfigError("commit", "its writes cross partitions: commit them apart");
     if (kind === "directory") {

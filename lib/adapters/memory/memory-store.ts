@@ -74,7 +74,9 @@ export function memoryStore({ clock = systemClock }: MemoryStoreOptions = {}): R
     if (change.op === "clear") {
       const entries = partitionOf(change.in, change.partition);
       for (const id of [...(entries?.keys() ?? [])]) if (id !== change.keep) remove(change.in, change.partition, id);
-      return [{ collection: change.in.name, partition: change.partition, id: null, ...(change.keep === undefined ? {} : { keep: change.keep }) }];
+      return [
+        { collection: change.in.name, partition: change.partition, id: null, ...(change.keep === undefined ? {} : { keep: change.keep }) },
+      ];
     }
     const { partition, id } = change.op === "delete" ? change.key : change.record;
     const current = read(change.in, partition, id);

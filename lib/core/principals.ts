@@ -1,0 +1,129 @@
+import { CredentialError, StorageError } from "../errors.ts";
+import { decodeJson, directoryCollection, directoryKey, encodeJson } from "../storage/collection.ts";
+import type { RecordStore } from "../storage/record-store.ts";
+
+/** What we always keep of a user, whoever keeps the profile: whether and under which epoch its credentials count, and its roles. */
+export interface Principal {
+  readonly userId: string;
+  /** What was issued under another value no longer counts. */
+  readonly epoch: number;
+  readonly status: "active" | "disabled";
+  readonly roles: readonly string[];
+  /** Consecutive failures by sign-in method, and whether that method is disabled for it. */
+  readonly failures: Readonly<Record<string, MethodFailures>>;
+}
+
+export interface MethodFailures {
+  readonly count: number;
+  /** Unix ms of the last failure. */
+  readonly lastAt: number;
+}
+
+/** The user's epoch and the global one. A credential carries the pair it was made under; any difference refuses it. */
+export type EpochPair = readonly [user: number, global: number];
+
+/** What a credential needs to know of its owner. */
+export interface Standing {
+  readonly principal: Principal;
+  readonly epoch: EpochPair;
+}
+
+const principals = directoryCollection("principals");
+
+/** The reserved principal whose epoch is the global one; no user id may be it. */
+const EVERYBODY = "*";
+
+/**
+ * Principals, kept in the directory store. One that was never written reads as active, at epoch 0, without roles:
+ * an application's own users need no registration. Ending credentials never depends on deleting a principal.
+ */
+export interface Principals {
+  /** The principal and the epoch pair. Two reads at once: one wait. */
+  standing(userId: string): Promise<Standing>;
+  /** As {@link Principals.standing}, refused (`user_disabled`) when the user is disabled. */
+  activeStanding(userId: string): Promise<Standing>;
+  /** Changes a principal by compare-and-set, tried again on the newer record until it holds. */
+  update(userId: string, change: (principal: Principal) => Principal): Promise<Principal>;
+  /** Raises the epoch: every credential made before is refused from the next check on. */
+  raiseEpoch(userId: string): Promise<void>;
+  /** Raises the global epoch: everybody's credentials end. */
+  raiseGlobalEpoch(): Promise<void>;
+  /** Raises the epoch and refuses new credentials (`disabled`), or admits them again (`active`). */
+  setStatus(userId: string, status: Principal["status"]): Promise<void>;
+  setRoles(userId: string, roles: readonly string[]): Promise<void>;
+}
+
+export function createPrincipals(store: RecordStore): Principals {
+  const read = async (userId: string) => {
+    const record = await store.get(principals, directoryKey(userId));
+    return record ? { principal: decode(userId, decodeJson(record)), version: record.version } : { principal: fresh(userId), version: 0 };
+  };
+
+  const update: Principals["update"] = async (userId, change) => {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+      const { principal, version } = await read(userId);
+      const next = change(principal);
+      if (next === principal) return principal;
+      const record = { ...directoryKey(userId), value: encodeJson(encode(next)), expiresAt: null };
+      const write =
+        version === 0
+          ? { op: "insert" as const, in: principals, record }
+          : { op: "replace" as const, in: principals, record, ifVersion: version };
+      if (await store.commit([write])) return next;
+    }
+    throw new StorageError("A user record is changing too fast");
+  };
+
+  const raise = (principal: Principal) => ({ ...principal, epoch: principal.epoch + 1 });
+
+  const standing: Principals["standing"] = async (userId) => {
+    const [own, everybody] = await Promise.all([read(userId), read(EVERYBODY)]);
+    return { principal: own.principal, epoch: [own.principal.epoch, everybody.principal.epoch] };
+  };
+
+  return {
+    standing,
+    async activeStanding(userId) {
+      const found = await standing(userId);
+      if (found.principal.status !== "active") throw new CredentialError("user_disabled", "This account is disabled");
+      return found;
+    },
+    update,
+    async raiseEpoch(userId) {
+      await update(userId, raise);
+    },
+    async raiseGlobalEpoch() {
+      await update(EVERYBODY, raise);
+    },
+    async setStatus(userId, status) {
+      await update(userId, (principal) => (principal.status === status ? principal : { ...raise(principal), status }));
+    },
+    async setRoles(userId, roles) {
+      await update(userId, (principal) => ({ ...principal, roles: [...new Set(roles)] }));
+    },
+  };
+}
+
+/** Whether two epoch pairs are the same. */
+export function sameEpoch(a: EpochPair, b: EpochPair): boolean {
+  return a[0] === b[0] && a[1] === b[1];
+}
+
+/** Far more than contention on one person's record makes likely. */
+const MAX_ATTEMPTS = 100;
+
+function fresh(userId: string): Principal {
+  return { userId, epoch: 0, status: "active", roles: [], failures: {} };
+}
+
+function encode({ userId: _, ...stored }: Principal): Omit<Principal, "userId"> {
+  return stored;
+}
+
+function decode(userId: string, stored: unknown): Principal {
+  const { epoch, status, roles, failures } = stored as Partial<Principal>;
+  if (!Number.isInteger(epoch) || (status !== "active" && status !== "disabled") || !Array.isArray(roles) || !failures) {
+    throw new StorageError("A user record could not be read");
+  }
+  return { userId, epoch: epoch as number, status, roles, failures };
+}
