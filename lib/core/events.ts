@@ -32,8 +32,10 @@ export interface EventDetails {
   "api_key.created": { keyId: string; name: string };
   "api_key.used": { keyId: string };
   "api_key.rotated": { keyId: string; replacedBy: string };
-  "api_key.revoked": { keyId: string };
+  /** `null`: all of the user's. */
+  "api_key.revoked": { keyId: string | null };
   "rate_limit.exceeded": { limit: string };
+  "request.failed": { path: string; message: string };
   "storage.failed": { operation: string; message: string };
   "record.unreadable": { collection: string; message: string };
 }
