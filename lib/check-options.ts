@@ -1,0 +1,35 @@
+import { ConfigError } from "./errors.ts";
+
+/**
+ * Refuses options that a factory does not know, naming the one that was probably meant. `undefined` counts as absent.
+ * @throws {ConfigError} such as `requireAuth.scopes: unknown option; did you mean "scope"?`
+ */
+export function assertOptions(where: string, options: unknown, known: readonly string[]): void {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) throw new ConfigError(where, "give one options object");
+  for (const [name, value] of Object.entries(options)) {
+    if (known.includes(name) || value === undefined) continue;
+    const near = known.find((candidate) => distance(candidate.toLowerCase(), name.toLowerCase()) <= 2);
+    throw new ConfigError(`${where}.${name}`, near ? `unknown option; did you mean "${near}"?` : `unknown option; there are: ${known.join(", ")}`);
+  }
+}
+
+/** @throws {ConfigError} unless `value` is absent or a non-empty list of non-empty texts. */
+export function assertTexts(option: string, value: unknown): void {
+  if (value === undefined) return;
+  if (!Array.isArray(value) || value.length === 0 || value.some((item) => typeof item !== "string" || item === "")) {
+    throw new ConfigError(option, "give a list of one or more texts, or leave it out");
+  }
+}
+
+/** Levenshtein's: how many letters to add, drop or change. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
+}

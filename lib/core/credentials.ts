@@ -1,0 +1,57 @@
+import { CredentialError, type AuthError } from "../errors.ts";
+import type { ApiKeys } from "./api-keys.ts";
+import { apiKeyContext, sessionContext, type AuthContext } from "./context.ts";
+import type { RequestSource } from "./events.ts";
+import type { Session, Sessions } from "./sessions.ts";
+import { looksLikeSessionToken } from "./session-token.ts";
+
+/** What a request shows to prove who makes it: explicit in the Authorization header, or ambient in our cookie. */
+export type Credential = { readonly kind: "bearer"; readonly token: string } | { readonly kind: "cookie"; readonly token: string };
+
+/** What came of a credential. */
+export interface ResolvedCredential {
+  readonly context: AuthContext;
+  /** The cookie's text under the newest secret, when an older one signed what was presented. */
+  readonly resign: string | null;
+}
+
+/**
+ * Turns credentials into contexts. A session or an API key costs one store read; what is misshapen or forged costs none.
+ * A bearer is never tried as a cookie, nor a cookie as a bearer.
+ */
+export interface Credentials {
+  /** @throws {AuthError} `invalid_token` and the like when it does not hold; {@link StorageError} when nobody can tell. */
+  resolve(credential: Credential, source: RequestSource): Promise<ResolvedCredential>;
+}
+
+export interface CredentialsParts {
+  readonly sessions: Sessions;
+  readonly apiKeys: ApiKeys | null;
+  /** The prefix of API keys, such as `sk-`. */
+  readonly apiKeyPrefix: string;
+  /** Scopes that every user session has. */
+  readonly sessionScopes: ReadonlySet<string>;
+}
+
+export function createCredentials({ sessions, apiKeys, apiKeyPrefix, sessionScopes }: CredentialsParts): Credentials {
+  const bySession = async (token: string, transport: Session["transport"]): Promise<ResolvedCredential> => {
+    const { session, resign, failure } = await sessions.resolve(token);
+    if (!session) throw failure;
+    if (session.transport !== transport) throw wrongTransport(session.transport);
+    sessions.touch(session);
+    return { context: sessionContext(session, sessionScopes), resign };
+  };
+
+  return {
+    async resolve({ kind, token }, source) {
+      if (kind === "cookie") return bySession(token, "session");
+      if (apiKeys && token.startsWith(apiKeyPrefix)) return { context: apiKeyContext(await apiKeys.authenticate(token, { source })), resign: null };
+      if (looksLikeSessionToken(token)) return bySession(token, "token");
+      throw new CredentialError("invalid_token", "The bearer token is none of ours");
+    },
+  };
+}
+
+function wrongTransport(transport: Session["transport"]): AuthError {
+  return new CredentialError("invalid_token", transport === "session" ? "This session travels in its cookie only" : "This session travels in the Authorization header only");
+}

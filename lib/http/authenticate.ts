@@ -1,0 +1,59 @@
+import type { Request, RequestHandler, Response } from "express";
+import type { Clock } from "../clock.ts";
+import { anonymousContext, type AuthContext } from "../core/context.ts";
+import type { Credentials, ResolvedCredential } from "../core/credentials.ts";
+import type { Events } from "../core/events.ts";
+import { AuthError, StorageError } from "../errors.ts";
+import type { Cookies } from "./cookies.ts";
+import { csrfRefusal, type CsrfConfig } from "./csrf.ts";
+import { extractCredential } from "./extract.ts";
+import { requestSource } from "./source.ts";
+
+export interface AuthenticateParts {
+  readonly credentials: Credentials;
+  readonly cookies: Cookies;
+  readonly csrf: CsrfConfig;
+  readonly events: Events;
+  readonly clock: Clock;
+}
+
+/**
+ * Fills `req.auth` and never answers: a refused credential leaves it anonymous with the reason in `failure`, a store outage
+ * likewise, so public pages go on and a guard can say exactly what was wrong. Cookies are left alone.
+ */
+export function authenticate({ credentials, cookies, csrf, events, clock }: AuthenticateParts): RequestHandler {
+  const resolve = async (req: Request): Promise<ResolvedCredential> => {
+    const credential = extractCredential(req, cookies.session);
+    if (!credential) return NOBODY;
+    const refusal = credential.kind === "cookie" ? csrfRefusal(req, csrf) : null;
+    if (refusal) throw refusal;
+    return credentials.resolve(credential, requestSource(req));
+  };
+
+  const refused = (error: unknown): AuthContext => {
+    const failure = error instanceof AuthError ? error : new StorageError("The credential could not be checked", { cause: error });
+    if (failure instanceof StorageError) events.emit("storage.failed", { operation: "authenticate", message: failure.message });
+    return anonymousContext(failure);
+  };
+
+  const resign = (req: Request, res: Response, { context, resign: text }: ResolvedCredential) => {
+    if (text === null || !("session" in context)) return;
+    cookies.set(res, cookies.session, text, (context.session.expiresAt - clock.now()) / 1000);
+  };
+
+  return function authenticateMiddleware(req, res, next) {
+    return resolve(req).then(
+      (resolved) => {
+        req.auth = resolved.context;
+        resign(req, res, resolved);
+        next();
+      },
+      (error: unknown) => {
+        req.auth = refused(error);
+        next();
+      },
+    );
+  };
+}
+
+const NOBODY: ResolvedCredential = { context: anonymousContext(), resign: null };

@@ -1,0 +1,47 @@
+import type { CookieOptions, Response } from "express";
+
+/** How our cookies are written. */
+export interface CookieConfig {
+  /** The session cookie's name, without prefix. */
+  readonly name: string;
+  /** From the scheme of `baseUrl`, once. */
+  readonly secure: boolean;
+  readonly sameSite: "lax" | "strict" | "none";
+  /** Shares cookies with subdomains, at the price of the `__Host-` prefix. `null`: this host only. */
+  readonly domain: string | null;
+}
+
+/** The longest a browser keeps a cookie. @see RFC 6265bis, section 5.5. */
+const MAX_AGE = 400 * 24 * 3600;
+
+/** Our cookies: one set of attributes for setting and clearing, and never two of one name in a response. */
+export interface Cookies {
+  readonly session: string;
+  /** Binds OAuth transactions to the browser that began them. */
+  readonly binding: string;
+  /** Names the code this browser asked for. */
+  readonly pending: string;
+  /** Sets a cookie for `seconds`, and forbids caching the answer. */
+  set(res: Response, name: string, value: string, seconds: number): void;
+  clear(res: Response, name: string): void;
+}
+
+export function createCookies({ name, secure, sameSite, domain }: CookieConfig): Cookies {
+  const prefix = !secure ? "" : domain ? "__Secure-" : "__Host-";
+  const attributes: CookieOptions = { httpOnly: true, secure, sameSite, path: "/", encode: String, ...(domain ? { domain } : {}) };
+
+  const write = (res: Response, cookie: string, value: string, seconds: number) => {
+    const others = [res.getHeader("set-cookie") ?? []].flat().filter((header) => !String(header).startsWith(`${cookie}=`));
+    res.setHeader("set-cookie", others.map(String));
+    res.cookie(cookie, value, { ...attributes, maxAge: seconds * 1000 });
+    res.setHeader("cache-control", "no-store");
+  };
+
+  return {
+    session: prefix + name,
+    binding: `${prefix}${name}-oauth`,
+    pending: `${prefix}${name}-code`,
+    set: (res, cookie, value, seconds) => write(res, cookie, value, Math.max(0, Math.min(Math.floor(seconds), MAX_AGE))),
+    clear: (res, cookie) => write(res, cookie, "", 0),
+  };
+}

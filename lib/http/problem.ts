@@ -1,0 +1,68 @@
+import type { ErrorRequestHandler, Response } from "express";
+import { AuthError, ConfigError, RequestError } from "../errors.ts";
+
+/** An error as it is answered. @see RFC 9457. */
+export interface ProblemDocument {
+  /** Always `about:blank`: `code` tells errors apart. */
+  readonly type: "about:blank";
+  readonly title: string;
+  readonly status: number;
+  /** Stable; branch on it. */
+  readonly code: string;
+  readonly detail: string;
+}
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  409: "Conflict",
+  413: "Content Too Large",
+  415: "Unsupported Media Type",
+  429: "Too Many Requests",
+  500: "Internal Server Error",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+};
+
+/** Codes of RFC 6750 that belong into the challenge; without a credential it is bare. */
+const CHALLENGED = new Set(["invalid_token", "insufficient_scope", "invalid_request"]);
+
+/** Answers with a problem document: status, `Retry-After`, `WWW-Authenticate` where there is one to send. Never a stack, never cached. */
+export function sendProblem(res: Response, error: AuthError, challenge?: { scope?: readonly string[] }): void {
+  const status = error instanceof ConfigError ? 500 : error.status;
+  const detail = error instanceof ConfigError ? "Internal server error" : error.message;
+  const problem: ProblemDocument = { type: "about:blank", title: TITLES[status] ?? "Error", status, code: error.code, detail };
+  if (status === 401) res.setHeader("www-authenticate", CHALLENGED.has(error.code) ? `Bearer error="${error.code}"` : "Bearer");
+  if (status === 403 && error.code === "insufficient_scope") {
+    res.setHeader("www-authenticate", `Bearer error="insufficient_scope"${challenge?.scope ? `, scope="${challenge.scope.join(" ")}"` : ""}`);
+  }
+  if (error.retryAfter !== undefined) res.setHeader("retry-after", String(Math.max(1, Math.ceil(error.retryAfter))));
+  res.setHeader("cache-control", "no-store");
+  res.status(status).type("application/problem+json").send(JSON.stringify(problem));
+}
+
+/**
+ * Answers errors that reach Express: ours by their status, those of body parsers as 4xx, anything else is passed on
+ * to the application's own handler. Place it last.
+ */
+export function errorHandler(): ErrorRequestHandler {
+  return function latchkeyErrorHandler(error, _req, res, next) {
+    const known = asAuthError(error);
+    if (!known || res.headersSent) return next(error);
+    sendProblem(res, known);
+  };
+}
+
+/** An error of ours, or one of Express's body parsers as one of ours; `null` for what is not about the request. */
+export function asAuthError(error: unknown): AuthError | null {
+  if (error instanceof AuthError) return error;
+  if (!(error instanceof Error)) return null;
+  const { status, type } = error as { status?: unknown; type?: unknown };
+  if (typeof status !== "number" || status < 400 || status > 499) return null;
+  if (status === 413) return new RequestError("The body is too large", "body_too_large", { status, cause: error });
+  if (status === 415) return new RequestError("Send application/json or a form", "unsupported_media_type", { status, cause: error });
+  return new RequestError(type === "entity.parse.failed" ? "The body is not valid JSON" : "The request is malformed", "invalid_request", { cause: error });
+}

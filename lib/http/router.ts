@@ -1,0 +1,97 @@
+import express, { type NextFunction, type Request, type RequestHandler, type Response, type Router } from "express";
+import type { Kit } from "../core/kit.ts";
+import { AuthError, ConfigError, NotFoundError, RequestError } from "../errors.ts";
+import { csrfRefusal, type CsrfConfig } from "./csrf.ts";
+import { checked, readBody } from "./input.ts";
+import { asAuthError, sendProblem } from "./problem.ts";
+import { rateLimit } from "./rate-limit.ts";
+import { requireAuth } from "./require-auth.ts";
+import type { AnyRoute, HttpEdge, Reply } from "./route.ts";
+import { requestSource } from "./source.ts";
+
+export interface RouterParts {
+  readonly kit: Kit;
+  readonly http: HttpEdge;
+  readonly csrf: CsrfConfig;
+}
+
+/** An Express router of `routes`: each checked for origin, limits, guard and input before its handler runs; every error is a problem document. */
+export function createRouter(routes: readonly AnyRoute[], { kit, http, csrf }: RouterParts): Router {
+  const router = express.Router({ caseSensitive: true });
+
+  const sameSite: RequestHandler = (req, res, next) => {
+    const refusal = req.headers.authorization === undefined ? csrfRefusal(req, csrf) : null;
+    if (refusal) return sendProblem(res, refusal);
+    next();
+  };
+
+  const run = async (route: AnyRoute, req: Request, res: Response) => {
+    const call = {
+      kit,
+      http,
+      req,
+      res,
+      source: requestSource(req),
+      params: route.params ? checked(route.params, { ...req.params }, "path") : undefined,
+      query: route.query ? checked(route.query, { ...req.query }, "query") : undefined,
+      body: route.body ? checked(route.body, await readBody(req, res), "body") : undefined,
+    };
+    send(req, res, await route.handle(call));
+  };
+
+  for (const route of routes) {
+    const path = route.path.replaceAll(/\{(\w+)\}/g, ":$1");
+    const handlers: RequestHandler[] = [];
+    if (!route.crossSite) handlers.push(sameSite);
+    if (route.limit) handlers.push(rateLimit({ name: route.operationId, limit: route.limit }));
+    if (route.guard) handlers.push(requireAuth({ ...route.guard }));
+    handlers.push((req, res) => run(route, req, res));
+    router[route.method.toLowerCase() as "get" | "post" | "delete"](path, ...handlers);
+  }
+
+  const paths = [...new Set(routes.map((route) => route.path))];
+  for (const path of paths) {
+    const allowed = routes.filter((route) => route.path === path).map((route) => route.method);
+    router.all(path.replaceAll(/\{(\w+)\}/g, ":$1"), (_req, res) => {
+      res.setHeader("allow", allowed.join(", "));
+      sendProblem(res, new RequestError("This method is not allowed here", "method_not_allowed", { status: 405 }));
+    });
+  }
+
+  router.use((_req, res) => sendProblem(res, new NotFoundError("There is no such route")));
+
+  router.use((error: unknown, req: Request, res: Response, next: NextFunction) => {
+    const known = asAuthError(error) ?? unexpected(kit, error);
+    if (res.headersSent) return next(error);
+    if (known instanceof ConfigError) kit.events.emit("request.failed", { path: req.path, message: known.message });
+    sendProblem(res, known);
+  });
+
+  return router;
+}
+
+/** What nobody foresaw: an event for the log, and an answer that says nothing. */
+function unexpected(kit: Kit, error: unknown): AuthError {
+  kit.events.emit("request.failed", { path: "", message: error instanceof Error ? error.message : String(error) });
+  return new AuthError("internal_error", "Internal server error", 500, { cause: error });
+}
+
+/** Never cached: everything we answer is about one person. */
+function send(req: Request, res: Response, { status = 200, json, html, location }: Reply): void {
+  res.setHeader("cache-control", "no-store");
+  if (location !== undefined && (json === undefined || navigates(req))) return res.redirect(303, location);
+  res.status(status);
+  if (html !== undefined) {
+    res.setHeader("referrer-policy", "strict-origin");
+    res.type("html").send(html);
+  } else {
+    res.json(json);
+  }
+}
+
+/** Whether a page was left for this answer, by a link or a form, rather than a script asking. */
+function navigates(req: Request): boolean {
+  const mode = req.get("sec-fetch-mode");
+  if (mode !== undefined) return mode === "navigate";
+  return req.is("application/json") === false && req.accepts(["json", "html"]) === "html";
+}
