@@ -1,7 +1,18 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import { summaryReporter } from "./scripts/summary-reporter.ts";
 
 const root = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+/** Tests that start Redis, a browser or further processes. All others need nothing but Node. */
+const needServices = [
+  "test/adapters/redis/**/*.test.ts",
+  "test/adapters/redis*.test.ts",
+  "test/browser/**/*.test.ts",
+  "test/faults/**/*.test.ts",
+  "test/races/**/*.test.ts",
+  "test/**/*.redis.test.ts",
+];
 
 export default defineConfig({
   resolve: {
@@ -14,9 +25,20 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ["test/**/*.test.ts"],
     maxWorkers: 2,
     testTimeout: 15_000,
     hookTimeout: 60_000,
+    reporters: ["default", summaryReporter(process.env.TEST_SUMMARY_FILE)],
+    projects: [
+      {
+        extends: true,
+        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: needServices, sequence: { groupOrder: 0 } },
+      },
+      {
+        // One file at a time, after the others: a failover must not be timed while something else takes the processor.
+        extends: true,
+        test: { name: "services", include: needServices, fileParallelism: false, sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 });
