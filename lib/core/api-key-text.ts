@@ -64,7 +64,7 @@ export function createApiKeyTexts(prefix: string): ApiKeyTexts {
 
 /** Finds keys with this prefix in any text: for secret scanners, which want its `source`. */
 export function apiKeyPattern(prefix = "sk-"): RegExp {
-  return new RegExp(`${prefix.replaceAll(/[.\-]/g, String.raw`\$&`)}[0-9A-Za-z]{${WIDTH}}`);
+  return new RegExp(`${prefix.replaceAll(".", String.raw`\.`)}[0-9A-Za-z]{${WIDTH}}`);
 }
 
 /** Whether text has the prefix and the length of an API key; says nothing of its worth. */

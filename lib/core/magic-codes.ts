@@ -1,0 +1,303 @@
+import type { Clock } from "../clock.ts";
+import { hmacSha256 } from "../crypto/hash.ts";
+import type { KeyRing } from "../crypto/key-ring.ts";
+import { randomDigits as systemDigits } from "../crypto/random.ts";
+import { CredentialError, RateLimitError } from "../errors.ts";
+import { partitionedCollection } from "../storage/collection.ts";
+import type { RecordKey, RecordStore, StoredRecord, Write } from "../storage/record-store.ts";
+import type { Events, RequestSource } from "./events.ts";
+import {
+  addressTag,
+  codeCollection,
+  codeMatches,
+  decodeCodeRequest,
+  encodeCodeRequest,
+  issueRequestId,
+  parseRequestId,
+  sealCode,
+  type CodeRequest,
+} from "./magic-code-record.ts";
+import { resolveMagicCodesOptions, type MagicCodesOptions } from "./magic-code-options.ts";
+import type { Principal, Principals } from "./principals.ts";
+import { sourceFailureLimit, sourceKey, type LimitUse, type RateLimits, type Reservation } from "./rate-limits.ts";
+
+export type { MagicCodesOptions } from "./magic-code-options.ts";
+
+/** What a code is good for. A code asked for one purpose is unknown to every other. */
+export type CodePurpose = "sign_in" | "reauthenticate" | "confirm_email" | "change_email";
+
+/** A code on its way. */
+export interface MagicCodeMail {
+  /** A canonical address. */
+  readonly to: string;
+  readonly code: string;
+  readonly purpose: CodePurpose;
+  /** `null` when no user has that address. */
+  readonly userId: string | null;
+  /** One for each code, for a transport that can tell repeats. */
+  readonly idempotencyKey: string;
+}
+
+export interface CodeRequestOptions {
+  /** Canonical: codes, limits and the answer are for exactly this text. */
+  readonly email: string;
+  readonly purpose: CodePurpose;
+  readonly source: RequestSource | null;
+  /** The user by that address, whose failures count. Default: none is known. */
+  readonly userId?: string | null | undefined;
+  /** The request this browser had open: its code gives way to the new one. */
+  readonly replaces?: string | null | undefined;
+}
+
+export interface CodeGuess {
+  /** From the browser's pending cookie or its request; `null` when it has none, then `email` says whose code it is. */
+  readonly requestId: string | null;
+  /** Canonical. Together with a request id, it must be that request's address. */
+  readonly email?: string | undefined;
+  readonly code: string;
+  readonly purpose: CodePurpose;
+  readonly source: RequestSource | null;
+  /** When given, the code must have been asked for this user. */
+  readonly userId?: string | undefined;
+}
+
+/** What a right code proves: that whoever had it reads this mailbox. */
+export interface VerifiedCode {
+  readonly email: string;
+  readonly purpose: CodePurpose;
+  /** The user given with the request. Look the address up again before acting on `null`. */
+  readonly userId: string | null;
+}
+
+/** Why a guess failed. For the log and for callers in code; over HTTP all are {@link publicCodeError}. */
+export type CodeFailure = "code_wrong" | "code_expired" | "code_unknown" | "code_exhausted" | "code_disabled";
+
+/** Short codes sent by email, each tried a counted number of times and spent once. */
+export interface MagicCodes {
+  /**
+   * Mails a code to the address. The request belongs to whoever gets its id; requests by others, however many, neither replace it nor
+   * use up its guesses. The mail is queued once the code is stored, and not waited for. Three waits on the store.
+   * @throws {RateLimitError} with `retryAfter`. What strangers ask for uses up neither the limits of another source
+   *   nor those of a source that a code for this address was redeemed from within 30 days.
+   */
+  request(options: CodeRequestOptions): Promise<{ requestId: string; expiresAt: number }>;
+  /**
+   * Spends a code: of any number of right guesses at once, one succeeds. A guess is counted before it is compared.
+   * @throws {CredentialError} with a {@link CodeFailure}; {@link RateLimitError} when the source, or without a request id the address, failed too often.
+   */
+  verify(guess: CodeGuess): Promise<VerifiedCode>;
+  /** Forgets a user's failures, after another proof of who they are. */
+  clearFailures(userId: string): Promise<void>;
+}
+
+export interface MagicCodesParts {
+  readonly store: RecordStore;
+  readonly keys: KeyRing;
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly rateLimits: RateLimits;
+  readonly principals: Principals;
+  /** Queues a mail and returns at once; it is worth nothing after `expiresAt` (Unix ms). */
+  readonly send: (mail: MagicCodeMail, expiresAt: number) => void;
+  /** Uniform decimal digits. Default: the system's. */
+  readonly randomDigits?: (digits: number) => string;
+  readonly options?: MagicCodesOptions | undefined;
+}
+
+/** The one answer to whoever guesses over HTTP, whatever was wrong with the guess. */
+export function publicCodeError(cause?: unknown): CredentialError {
+  return new CredentialError("invalid_code", "This code is wrong or no longer good", { cause });
+}
+
+/** @throws {ConfigError} when an option is out of bounds. */
+export function createMagicCodes(parts: MagicCodesParts): MagicCodes {
+  const { store, keys, clock, events, rateLimits, principals, send, randomDigits = systemDigits } = parts;
+  const config = resolveMagicCodesOptions(parts.options ?? {});
+
+  const knownKey = (email: string, source: string): RecordKey => ({
+    partition: addressTag(email),
+    id: hmacSha256(keys.current("known source").key, source).subarray(0, 16).toString("base64url"),
+  });
+
+  /** Whether a code for this address was redeemed from this source lately: no stranger, then. */
+  const isKnown = async (email: string, source: string | null) =>
+    source !== null && (await store.get(knownSources, knownKey(email, source))) !== null;
+
+  const remember = async (email: string, source: string | null) => {
+    if (source === null) return;
+    const record = { ...knownKey(email, source), value: Buffer.from("1"), expiresAt: clock.now() + KNOWN };
+    await store.commit([{ op: "put", in: knownSources, record, quiet: true }]);
+  };
+
+  /** Counts a send against every limit. That of the address as a whole does not hold for a known source: strangers cannot use up the owner's codes. */
+  const reserveSend = async (email: string, source: RequestSource | null) => {
+    const from = sourceKey(source?.ip ?? null);
+    const pair = JSON.stringify([email, from]);
+    const uses: LimitUse[] = [
+      { name: "magic_code_cooldown", key: pair, limit: config.cooldown },
+      { name: "magic_code_sends", key: pair, limit: config.sendsPerAddressAndSource },
+      { name: "magic_code_sends_by_source", key: from, limit: config.sendsPerSource },
+    ];
+    const reserved = await rateLimits.requireAll(uses, source);
+    try {
+      await rateLimits.requireAll([{ name: "magic_code_sends_to_address", key: email, limit: config.sendsPerAddress }], source);
+    } catch (error) {
+      if (error instanceof RateLimitError && (await isKnown(email, from))) return;
+      await Promise.all(reserved.map(rateLimits.give));
+      throw error;
+    }
+  };
+
+  /**
+   * Counts a failure of the user before the guess is compared. The last fifth is kept for sources they are known by, so that strangers
+   * alone cannot disable the method. @see NIST SP 800-63B-4, section 3.2.2, which allows for that. Where there is no user, the same waits pass.
+   */
+  const reserveFailure = async (userId: string | null, email: string, source: string | null): Promise<boolean> => {
+    if (userId === null) {
+      await principals.standing(addressTag(email));
+      await rateLimits.take("magic_code_nobody", email, config.guessesPerAddress);
+      return true;
+    }
+    if (await countFailure(userId, Math.ceil(config.maxFailures * 0.8))) return true;
+    return (await isKnown(email, source)) && countFailure(userId, config.maxFailures);
+  };
+
+  const countFailure = async (userId: string, max: number): Promise<boolean> => {
+    let counted = false;
+    await principals.update(userId, (principal) => {
+      const count = principal.failures[METHOD]?.count ?? 0;
+      counted = count < max;
+      return counted
+        ? { ...principal, failures: { ...principal.failures, [METHOD]: { count: count + 1, lastAt: clock.now() } } }
+        : principal;
+    });
+    return counted;
+  };
+
+  const clearFailures = async (userId: string) => {
+    await principals.update(userId, withoutFailures);
+  };
+
+  /** A record that does not parse is refused and reported. */
+  const decoded = (stored: StoredRecord): CodeRequest => {
+    try {
+      return decodeCodeRequest(stored);
+    } catch (error) {
+      events.emit("record.unreadable", { collection: codeCollection.name, message: String(error) });
+      throw error;
+    }
+  };
+
+  /** The open request that a guess is about, the guess counted; or why there is none. */
+  const findAsked = async (key: RecordKey, guess: CodeGuess): Promise<Found | CodeFailure> => {
+    const stored = await store.get(codeCollection, key);
+    const request = stored && decoded(stored);
+    if (!request || !isMeant(request, guess)) return "code_unknown";
+    const { allowed, remaining } = await takeGuess(request);
+    if (!allowed) return "code_exhausted";
+    if (clock.now() >= request.expiresAt) return "code_expired";
+    return { request, whenWrong: remaining === 0 ? "code_exhausted" : "code_wrong" };
+  };
+
+  /** The same without a request id: among all open requests of the address, whose own guesses stay untouched unless the code is right. */
+  const findByAddress = async (guess: CodeGuess): Promise<Found | CodeFailure> => {
+    const stored = await store.list(codeCollection, addressTag(guess.email ?? ""));
+    const meant = stored.map(decoded).filter((request) => isMeant(request, guess));
+    const right = meant.find((request) => codeMatches(keys, request, guess.code));
+    const request = right ?? meant.find(({ userId }) => userId !== null) ?? meant[0];
+    if (!request) return "code_unknown";
+    if (right && !(await takeGuess(right)).allowed) return "code_exhausted";
+    if (right && clock.now() >= right.expiresAt) return "code_expired";
+    return { request, whenWrong: "code_wrong" };
+  };
+
+  const takeGuess = ({ key }: CodeRequest): Promise<Reservation> =>
+    rateLimits.take("magic_code_guess", `${key.partition} ${key.id}`, { max: config.tries, windowSeconds: GUESS_WINDOW });
+
+  /** What has to be left before anything is compared; a success gives it back. */
+  const reserveGuess = (asked: RecordKey | null, { email, source }: CodeGuess): Promise<Reservation[]> => {
+    const bySource: LimitUse = { name: "source_failures", key: sourceKey(source?.ip ?? null), limit: sourceFailureLimit };
+    const byAddress: LimitUse = { name: "magic_code_guesses", key: email ?? null, limit: config.guessesPerAddress };
+    return rateLimits.requireAll(asked ? [bySource] : [bySource, byAddress], source);
+  };
+
+  return {
+    async request({ email, purpose, source, userId = null, replaces = null }) {
+      await reserveSend(email, source);
+      const { requestId, key } = issueRequestId(email);
+      const code = randomDigits(config.digits);
+      const createdAt = clock.now();
+      const expiresAt = createdAt + config.ttl * 1000;
+      const bound = { key, purpose, email };
+      const record = encodeCodeRequest({ ...bound, ...sealCode(keys, bound, code), userId, createdAt, expiresAt });
+      const added: Write = { op: "insert", in: codeCollection, record, max: config.maxOpen };
+      const old = replaces === null ? null : parseRequestId(replaces);
+      const dropped: Write[] = old ? [{ op: "delete", in: codeCollection, key: old }] : [];
+      const together = old === null || old.partition === key.partition;
+      await (together ? store.commit([...dropped, added]) : Promise.all([store.commit([added]), store.commit(dropped)]));
+      send({ to: email, code, purpose, userId, idempotencyKey: `magic-code-${key.id}` }, expiresAt);
+      events.emit("magic_code.requested", { purpose }, { userId, source });
+      return { requestId, expiresAt };
+    },
+
+    async verify(guess) {
+      const { purpose, source, code } = guess;
+      const refuse = (failure: CodeFailure, userId: string | null = null) => {
+        events.emit("magic_code.failed", { purpose, code: failure }, { userId, source });
+        return new CredentialError(failure, MESSAGES[failure]);
+      };
+      const asked = guess.requestId === null ? null : parseRequestId(guess.requestId);
+      if (!config.pattern.test(code)) throw refuse("code_wrong");
+      if (!asked && (guess.requestId !== null || guess.email === undefined)) throw refuse("code_unknown");
+
+      const reserved = await reserveGuess(asked, guess);
+      const found = asked ? await findAsked(asked, guess) : await findByAddress(guess);
+      if (typeof found === "string") throw refuse(found);
+      const { request, whenWrong } = found;
+      const { email, userId, key, version } = request;
+      const from = sourceKey(source?.ip ?? null);
+      if (!(await reserveFailure(userId, email, from))) throw refuse("code_disabled", userId);
+      if (!codeMatches(keys, request, code)) throw refuse(whenWrong, userId);
+      const spent = await store.commit([{ op: "delete", in: codeCollection, key, ifVersion: version }]);
+      if (!spent) throw refuse("code_unknown", userId);
+
+      await Promise.all([...reserved.map(rateLimits.give), remember(email, from), userId === null ? undefined : clearFailures(userId)]);
+      events.emit("magic_code.verified", { purpose }, { userId, source });
+      return { email, purpose, userId };
+    },
+
+    clearFailures,
+  };
+}
+
+/** A request that a guess is compared with. */
+interface Found {
+  readonly request: CodeRequest;
+  readonly whenWrong: CodeFailure;
+}
+
+const METHOD = "magic_code";
+const knownSources = partitionedCollection("code_sources");
+/** How long a source stays known to an address, ms. */
+const KNOWN = 30 * 86_400_000;
+/** Outlasts every code: no second window opens while the first guess of it still counts. */
+const GUESS_WINDOW = 3600;
+
+const MESSAGES: Readonly<Record<CodeFailure, string>> = {
+  code_wrong: "This is not the code",
+  code_expired: "This code has expired: ask for a new one",
+  code_unknown: "There is no such code: ask for a new one",
+  code_exhausted: "Too many wrong guesses: ask for a new code",
+  code_disabled: "Codes are disabled for this account after too many wrong guesses: sign in another way",
+};
+
+function isMeant(request: CodeRequest, { purpose, email, userId }: CodeGuess): boolean {
+  if (request.purpose !== purpose || (email !== undefined && request.email !== email)) return false;
+  return userId === undefined || request.userId === userId;
+}
+
+function withoutFailures(principal: Principal): Principal {
+  if (!principal.failures[METHOD]) return principal;
+  const { [METHOD]: _, ...failures } = principal.failures;
+  return { ...principal, failures };
+}
