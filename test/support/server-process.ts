@@ -55,6 +55,7 @@ export async function startServerProcess({ command, args, ready, port: pickPort 
     const end = async (signal: NodeJS.Signals) => {
       if (child && child.exitCode === null && child.signalCode === null) {
         const exited = once(child, "exit");
+        child.ref(); // or this process could end while it waits
         child.kill(signal);
         await exited;
       }
@@ -122,6 +123,7 @@ function guardDirectory(dir: string): { watch(pid: number | null): void; release
     release: async () => {
       if (shell.exitCode !== null || shell.signalCode !== null) return;
       const exited = once(shell, "exit");
+      shell.ref();
       shell.stdin.end();
       await exited;
     },
@@ -150,16 +152,22 @@ async function isFree(port: number): Promise<boolean> {
   }
 }
 
-/** Sends one command to a Redis, without a client, and resolves to its answer as it came over the wire. */
+/** Sends one command to a Redis or a sentinel, without a client, and resolves to its answer as it came over the wire. */
 export function askRedis(port: number, command: string): Promise<string> {
+  const end = "$13\r\nend-of-answer\r\n"; // what a PING behind the command echoes
   return new Promise((resolve, reject) => {
     let answer = "";
-    const socket = connect({ host: "127.0.0.1", port }, () => socket.write(`${command}\r\nQUIT\r\n`));
+    const socket = connect({ host: "127.0.0.1", port }, () => socket.write(`${command}\r\nPING end-of-answer\r\n`));
     socket.setTimeout(2000, () => socket.destroy(new Error("no answer within 2 s")));
     socket.setEncoding("utf8");
-    socket.on("data", (data: string) => (answer += data));
+    socket.on("data", (data: string) => {
+      answer += data;
+      if (answer.endsWith(end)) socket.destroy();
+    });
     socket.on("error", reject);
-    socket.on("close", () => resolve(answer));
+    socket.on("close", () =>
+      answer.endsWith(end) ? resolve(answer.slice(0, -end.length)) : reject(new Error("the connection was closed")),
+    );
   });
 }
 
