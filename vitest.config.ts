@@ -11,6 +11,7 @@ const needServices = [
   "test/browser/**/*.test.ts",
   "test/faults/**/*.test.ts",
   "test/races/**/*.test.ts",
+  "test/support/**/*.test.ts",
   "test/**/*.redis.test.ts",
 ];
 

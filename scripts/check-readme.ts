@@ -1,0 +1,110 @@
+/**
+ * Checks that what the README shows is true: a block that names an example equals that file, every other TypeScript block compiles
+ * against the built package, and the first one runs. Run `npm run build` before.
+ *
+ *     npx tsx scripts/check-readme.ts
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const quickstart = "examples/quickstart.ts";
+const readme = readFileSync(join(root, "README.md"), "utf8");
+
+// A project of its own, in which `latchkey` is the built package.
+const project = mkdtempSync(join(tmpdir(), "latchkey-readme-"));
+process.on("exit", () => rmSync(project, { recursive: true, force: true }));
+mkdirSync(join(project, "node_modules"));
+for (const name of readdirSync(join(root, "node_modules")))
+  symlinkSync(join(root, "node_modules", name), join(project, "node_modules", name));
+symlinkSync(root, join(project, "node_modules/latchkey"));
+writeFileSync(join(project, "package.json"), JSON.stringify({ private: true, type: "module" }));
+const compilerOptions = {
+  module: "nodenext",
+  target: "es2023",
+  lib: ["es2023"],
+  types: ["node"],
+  strict: true,
+  skipLibCheck: true,
+  noEmit: true,
+};
+writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
+
+/** What a block may use without saying where it comes from: the application and the auth that the first block made. */
+const known = {
+  app: `import type { Express } from "express"; declare const app: Express;`,
+  auth: `import type { Auth } from "latchkey"; declare const auth: Auth;`,
+};
+
+let problems = 0;
+const blocks = [...readme.matchAll(/^(?:<!-- (examples\/\S+\.ts) -->\n+)?```ts\n([\s\S]*?)^```$/gm)];
+for (const [, example, source = ""] of blocks) {
+  const index = blocks.findIndex((block) => block[2] === source);
+  if (example) {
+    if (source !== readFileSync(join(root, example), "utf8")) complain(`the block under "${example}" differs from that file`);
+    writeFileSync(join(project, `example-${index}.ts`), source);
+    continue;
+  }
+  const prelude = Object.entries(known).filter(([name]) => !new RegExp(`\\b(?:const|let) ${name}\\b`).test(source));
+  writeFileSync(join(project, `block-${index}.ts`), `${prelude.map(([, code]) => code).join(" ")} export {};\n${source}`);
+}
+if (blocks[0]?.[1] !== quickstart) complain(`the first block must be ${quickstart}`);
+
+const types = spawnSync(join(root, "node_modules/.bin/tsc"), ["-p", project, "--pretty", "false"], { encoding: "utf8" });
+if (types.status !== 0) complain(`the blocks do not compile:\n${types.stdout.replaceAll(`${project}/`, "")}`);
+console.log(`${blocks.length} blocks compared and compiled`);
+
+await runQuickstart();
+process.exitCode = problems > 0 ? 1 : 0;
+
+/** Starts the example as it stands, but for a free port in place of 3000, and asks it who we are. */
+async function runQuickstart(): Promise<void> {
+  const anyPort = `
+    import net from "node:net";
+    const listen = net.Server.prototype.listen;
+    net.Server.prototype.listen = function (port, ...rest) {
+      if (port !== 3000) return listen.call(this, port, ...rest);
+      this.once("listening", () => console.log("port " + this.address().port));
+      return listen.call(this, 0, ...rest);
+    };`;
+  const preload = `data:text/javascript,${encodeURIComponent(anyPort)}`;
+  writeFileSync(join(project, "quickstart.ts"), readFileSync(join(root, quickstart), "utf8"));
+  const { NODE_ENV: _, ...env } = process.env;
+  const server = spawn(process.execPath, ["--import", "tsx", "--import", preload, "quickstart.ts"], { cwd: project, env });
+  const timer = setTimeout(() => server.kill("SIGKILL"), 30_000);
+  try {
+    let output = "";
+    server.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
+    const port = await new Promise<string | undefined>((done) => {
+      server.stdout.on("data", (chunk: Buffer) => {
+        output += chunk.toString();
+        const match = /^port (\d+)$/m.exec(output);
+        if (match) done(match[1]);
+      });
+      server.once("exit", () => done(undefined));
+    });
+    if (!port) return complain(`${quickstart} does not start:\n${output}`);
+    const answer = await fetch(`http://localhost:${port}/me`);
+    const type = answer.headers.get("content-type") ?? "";
+    if (answer.status !== 401 || !type.startsWith("application/problem+json")) {
+      return complain(
+        `${quickstart}: GET /me should be 401 application/problem+json, not ${answer.status} ${type}: ${await answer.text()}`,
+      );
+    }
+    console.log(`${quickstart} runs; GET /me answers ${answer.status} ${await answer.text()}`);
+  } finally {
+    clearTimeout(timer);
+    if (server.exitCode === null) {
+      server.kill();
+      await new Promise((done) => server.once("exit", done));
+    }
+  }
+}
+
+function complain(problem: string): void {
+  console.error(problem);
+  problems += 1;
+}
