@@ -26,7 +26,7 @@ export interface Credentials {
 
 export interface CredentialsParts {
   readonly sessions: Sessions;
-  readonly apiKeys: ApiKeys | null;
+  readonly apiKeys: ApiKeys;
   /** The prefix of API keys, such as `sk-`. */
   readonly apiKeyPrefix: string;
   /** Scopes that every user session has. */
@@ -45,7 +45,7 @@ export function createCredentials({ sessions, apiKeys, apiKeyPrefix, sessionScop
   return {
     async resolve({ kind, token }, source) {
       if (kind === "cookie") return bySession(token, "session");
-      if (apiKeys && token.startsWith(apiKeyPrefix)) return { context: apiKeyContext(await apiKeys.authenticate(token, { source })), resign: null };
+      if (token.startsWith(apiKeyPrefix)) return { context: apiKeyContext(await apiKeys.authenticate(token, { source })), resign: null };
       if (looksLikeSessionToken(token)) return bySession(token, "token");
       throw new CredentialError("invalid_token", "The bearer token is none of ours");
     },

@@ -36,6 +36,7 @@ export interface EventDetails {
   "api_key.revoked": { keyId: string | null };
   "rate_limit.exceeded": { limit: string };
   "request.failed": { path: string; message: string };
+  "background.failed": { message: string };
   "storage.failed": { operation: string; message: string };
   "record.unreadable": { collection: string; message: string };
 }

@@ -112,10 +112,10 @@ export interface Sessions {
   /** Takes the user's present roles into all their sessions, at once. */
   refresh(userId: string): Promise<void>;
   /**
-   * Makes a guest's session into a user's: claims the guest record (one user can), makes the new session with its data, drops the guest.
+   * Makes a guest's session into a user's, or a new one where there was no guest: claims the guest record (one user can), makes the new session with its data, drops the guest.
    * Each step may be repeated, so a crash between them loses nothing.
    */
-  upgrade(guestToken: string, options: NewSession): Promise<IssuedSession>;
+  upgrade(guestToken: string | null, options: NewSession): Promise<IssuedSession>;
   /** Removes expired records of every kind, some at a time. */
   sweep(options?: { limit?: number }): Promise<Readonly<Record<string, number>>>;
 }
@@ -415,7 +415,7 @@ export function createSessions({ store, tokens, principals, clock, events, backg
     },
 
     async upgrade(guestToken, options) {
-      const parsed = tokens.parse(guestToken);
+      const parsed = guestToken === null ? null : tokens.parse(guestToken);
       const key = parsed && { partition: parsed.tag, id: parsed.sid };
       const guest = key && (await claim(key, parsed, options.userId));
       if (!key || !guest) return make({ ...options, kind: "user" });

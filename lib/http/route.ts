@@ -57,6 +57,8 @@ export interface HttpEdge {
   readonly returnTo: (req: Request, target: string | undefined) => string;
   /** Native clients that say they are browsers may still hold tokens. */
   readonly allowTokensInBrowsers: boolean;
+  /** Scopes that users may give to their API keys. */
+  readonly apiKeyScopes: ReadonlySet<string>;
 }
 
 /** A handler's answer. */

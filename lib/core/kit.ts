@@ -1,0 +1,30 @@
+import type { Strategy } from "passport";
+import type { Clock } from "../clock.ts";
+import type { RecordStore } from "../storage/record-store.ts";
+import type { Accounts } from "./accounts.ts";
+import type { ApiKeys } from "./api-keys.ts";
+import type { Events } from "./events.ts";
+import type { MagicCodes } from "./magic-codes.ts";
+import type { Principals } from "./principals.ts";
+import type { RateLimits } from "./rate-limits.ts";
+import type { Sessions } from "./sessions.ts";
+import type { SignIn } from "./sign-in.ts";
+import type { Transactions } from "./transactions.ts";
+import type { UserStore } from "./users.ts";
+
+/** The services of one `createAuth`: what routes call, and what an application calls from code. */
+export interface Kit {
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly store: RecordStore;
+  readonly principals: Principals;
+  readonly sessions: Sessions;
+  readonly users: UserStore;
+  readonly accounts: Accounts;
+  readonly signIn: SignIn;
+  readonly magicCodes: MagicCodes;
+  readonly rateLimits: RateLimits;
+  readonly apiKeys: ApiKeys;
+  readonly transactions: Transactions;
+  readonly strategies: ReadonlyMap<string, Strategy>;
+}

@@ -1,0 +1,51 @@
+import type { Session, SessionTransport } from "../core/sessions.ts";
+import { NotFoundError, RequestError } from "../errors.ts";
+import { readCookie } from "./extract.ts";
+import type { Reply, RouteCall } from "./route.ts";
+import { sessionView, userView } from "./views.ts";
+
+/** What a proof of identity led to. */
+export interface Proof {
+  readonly userId: string;
+  /** Such as `magic_code`, or a provider's name. */
+  readonly method: string;
+  readonly transport?: SessionTransport | undefined;
+  readonly idp?: Session["idp"];
+}
+
+type Call = RouteCall<unknown, unknown, unknown>;
+
+/**
+ * Signs somebody in: a guest's session is upgraded, one that the browser had before ends, the new one travels as asked.
+ * The answer leaves only after the store confirmed it.
+ */
+export async function establish(call: Call, { userId, method, transport = "session", idp = null }: Proof): Promise<Reply> {
+  const { kit, http, req, res, source } = call;
+  assertTransport(call, transport);
+  const before = readCookie(req, http.cookies.session);
+  const issued = await kit.sessions.upgrade(before, { userId, methods: [method], transport, source, idp });
+  const { session, token } = issued;
+  if (req.auth.kind === "session" && req.auth.session.id !== session.id) {
+    await kit.sessions.revoke(req.auth.session.id, { reason: "replaced", source });
+  }
+  if (transport === "session") sendSession(call, issued);
+  kit.events.emit("sign_in.succeeded", { method, sessionId: session.id }, { userId, source });
+  const user = await kit.users.findById(userId);
+  if (!user) throw new NotFoundError("This account no longer exists", "user_not_found");
+  return { json: { user: userView(user), session: sessionView(session, session.id), ...(transport === "token" ? { token } : {}) } };
+}
+
+/** Puts a session's new token where the client expects it: the cookie, or a field of the answer. */
+export function sendSession({ kit, http, res }: Call, { session, token }: { session: Session; token: string }): { token?: string } {
+  if (session.transport === "token") return { token };
+  http.cookies.set(res, http.cookies.session, token, (session.expiresAt - kit.clock.now()) / 1000);
+  return {};
+}
+
+/** @throws {RequestError} `insecure_token_transport` when a browser asks for a token that its scripts could leak. */
+export function assertTransport({ http, req }: Call, transport: SessionTransport): void {
+  const browser = req.get("sec-fetch-site") !== undefined || req.get("origin") !== undefined;
+  if (transport === "token" && browser && !http.allowTokensInBrowsers) {
+    throw new RequestError("In a browser a session travels in its cookie", "insecure_token_transport");
+  }
+}

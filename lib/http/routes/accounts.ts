@@ -1,0 +1,68 @@
+import { z } from "zod";
+import { NotFoundError } from "../../errors.ts";
+import { text } from "../input.ts";
+import { signedIn } from "../require-auth.ts";
+import { route } from "../route.ts";
+import { instant } from "../views.ts";
+import { beginAt } from "./oauth.ts";
+
+/** Ways in are added and removed only by who authenticated within ten minutes. */
+const FRESH = { kinds: ["session"], maxAge: 600 } as const;
+
+/** The provider accounts linked to the signed-in user. */
+export const accountRoutes = [
+  route({
+    operationId: "accountsList",
+    method: "GET",
+    path: "/accounts",
+    summary: "The provider accounts linked to this user, without their tokens.",
+    guard: { kinds: ["session"] },
+    query: z.strictObject({}),
+    async handle({ kit, req }) {
+      const accounts = await kit.accounts.listForUser(signedIn(req).userId);
+      return {
+        json: accounts.map((account) => ({
+          id: account.id,
+          provider: account.providerId,
+          account_id: account.accountId,
+          scope: account.scope,
+          reconnect_needed: account.reconnectNeeded,
+          created_at: instant(account.createdAt),
+        })),
+      };
+    },
+  }),
+
+  route({
+    operationId: "accountLink",
+    method: "POST",
+    path: "/accounts/{provider}/link",
+    summary: "Sends the browser to a provider to link that account to this user.",
+    guard: FRESH,
+    params: z.strictObject({ provider: z.string().regex(/^[\w.-]{1,64}$/) }),
+    body: z.strictObject({ return_to: text(2048).optional() }),
+    async handle(call) {
+      const auth = signedIn(call.req);
+      const sessionId = auth.kind === "session" ? auth.session.id : "";
+      const returnTo = call.http.returnTo(call.req, call.body.return_to);
+      return beginAt(call, { intent: "link", returnTo, userId: auth.userId, sessionId });
+    },
+  }),
+
+  route({
+    operationId: "accountUnlink",
+    method: "DELETE",
+    path: "/accounts/{id}",
+    summary: "Unlinks a provider account; one way in always stays.",
+    guard: FRESH,
+    params: z.strictObject({ id: z.string().regex(/^[\w-]{1,64}$/) }),
+    async handle({ kit, req, source, params }) {
+      const { userId } = signedIn(req);
+      const user = await kit.users.findById(userId);
+      if (!user) throw new NotFoundError("This account no longer exists", "user_not_found");
+      const otherWaysIn = user.email !== null && user.emailVerified ? 1 : 0;
+      await kit.accounts.unlink({ userId, accountId: params.id, otherWaysIn }, { source });
+      return { json: { success: true } };
+    },
+  }),
+];

@@ -1,0 +1,73 @@
+import { z } from "zod";
+import { text } from "../input.ts";
+import { signedIn } from "../require-auth.ts";
+import { route } from "../route.ts";
+import { apiKeyView } from "../views.ts";
+
+const keyId = z.strictObject({ id: z.string().regex(/^[0-9A-Za-z]{22}$/) });
+
+/** A key cannot manage keys: only a person who authenticated lately makes or rotates one. */
+const FRESH = { kinds: ["session"], maxAge: 600 } as const;
+const SESSION = { kinds: ["session"] } as const;
+
+/** API keys of the signed-in user. */
+export const apiKeyRoutes = [
+  route({
+    operationId: "apiKeyCreate",
+    method: "POST",
+    path: "/api-keys",
+    summary: "Makes a key; the answer is the only place that ever shows it.",
+    guard: FRESH,
+    body: z.strictObject({
+      name: z.string().max(200),
+      scopes: z.array(text(128)).max(100).optional(),
+      expires_in: z.number().int().positive().nullable().optional(),
+    }),
+    async handle({ kit, http, req, source, body }) {
+      const { userId, tenantId } = signedIn(req);
+      const { name, scopes, expires_in: ttl } = body;
+      const { apiKey, key } = await kit.apiKeys.create({ userId, name, scopes, grantable: http.apiKeyScopes, ttl, tenantId, source });
+      return { json: { ...apiKeyView(apiKey), key } };
+    },
+  }),
+
+  route({
+    operationId: "apiKeysList",
+    method: "GET",
+    path: "/api-keys",
+    summary: "The user's keys, without their secrets.",
+    guard: SESSION,
+    query: z.strictObject({}),
+    async handle({ kit, req }) {
+      const keys = await kit.apiKeys.list(signedIn(req).userId);
+      return { json: keys.map(apiKeyView) };
+    },
+  }),
+
+  route({
+    operationId: "apiKeyDelete",
+    method: "DELETE",
+    path: "/api-keys/{id}",
+    summary: "Ends a key at once.",
+    guard: SESSION,
+    params: keyId,
+    async handle({ kit, req, source, params }) {
+      return { json: apiKeyView(await kit.apiKeys.revoke(signedIn(req).userId, params.id, { source })) };
+    },
+  }),
+
+  route({
+    operationId: "apiKeyRotate",
+    method: "POST",
+    path: "/api-keys/{id}/rotate",
+    summary: "Makes a successor; the old key lives on for the overlap.",
+    guard: FRESH,
+    params: keyId,
+    body: z.strictObject({ overlap: z.number().int().min(0).max(2_592_000).optional() }),
+    async handle({ kit, req, source, params, body }) {
+      const options = body.overlap === undefined ? { source } : { source, overlap: body.overlap };
+      const { apiKey, key } = await kit.apiKeys.rotate(signedIn(req).userId, params.id, options);
+      return { json: { ...apiKeyView(apiKey), key } };
+    },
+  }),
+];

@@ -1,0 +1,73 @@
+import { z } from "zod";
+import { publicCodeError } from "../../core/magic-codes.ts";
+import { normaliseEmail } from "../../core/email-address.ts";
+import { CredentialError } from "../../errors.ts";
+import { establish } from "../establish.ts";
+import { readCookie } from "../extract.ts";
+import { text } from "../input.ts";
+import { route, type RouteCall } from "../route.ts";
+
+type Call = RouteCall<unknown, unknown, unknown>;
+
+/** Digits, with the spaces and dashes people type among them. */
+export const codeInput = z
+  .string()
+  .max(32)
+  .transform((typed) => typed.replaceAll(/[\s-]/g, ""));
+
+/** Keeps the request id where only this browser has it; a client that is none gets it in the answer. */
+export function rememberRequest({ kit, http, req, res }: Call, { requestId, expiresAt }: { requestId: string; expiresAt: number }) {
+  http.cookies.set(res, http.cookies.pending, requestId, (expiresAt - kit.clock.now()) / 1000);
+  const browser = req.get("sec-fetch-site") !== undefined || req.get("origin") !== undefined;
+  return browser ? {} : { request_id: requestId };
+}
+
+/** One answer for whatever is wrong with a guess; throttling and outages speak for themselves. */
+export function concealGuess(error: unknown): never {
+  throw error instanceof CredentialError ? publicCodeError(error) : error;
+}
+
+/** Signing in by a code sent by mail. */
+export const magicRoutes = [
+  route({
+    operationId: "magicSend",
+    method: "POST",
+    path: "/magic/send",
+    summary: "Mails a code to an address, whether or not anybody is known by it.",
+    body: z.strictObject({ email: text(320), return_to: text(2048).optional() }),
+    async handle(call) {
+      const { kit, http, req, body, source } = call;
+      const email = normaliseEmail(body.email);
+      const user = await kit.users.findByEmail(email);
+      const replaces = readCookie(req, http.cookies.pending);
+      const request = await kit.magicCodes.request({ email, purpose: "sign_in", source, userId: user?.id ?? null, replaces });
+      const message = "A code is on its way to that address.";
+      return { json: { message, ...rememberRequest(call, request) }, location: http.returnTo(req, body.return_to) };
+    },
+  }),
+
+  route({
+    operationId: "magicVerify",
+    method: "POST",
+    path: "/magic/verify",
+    summary: "Signs in with a mailed code.",
+    body: z.strictObject({
+      code: codeInput,
+      request_id: text(128).optional(),
+      email: text(320).optional(),
+      transport: z.enum(["session", "token"]).default("session"),
+      return_to: text(2048).optional(),
+    }),
+    async handle(call) {
+      const { kit, http, req, res, body, source } = call;
+      const requestId = body.request_id ?? readCookie(req, http.cookies.pending);
+      const email = body.email === undefined ? undefined : normaliseEmail(body.email);
+      const guess = { requestId, email, code: body.code, purpose: "sign_in" as const, source };
+      const verified = await kit.magicCodes.verify(guess).catch(concealGuess);
+      const { userId } = await kit.signIn.withEmail(verified.email, { source });
+      const reply = await establish(call, { userId, method: "magic_code", transport: body.transport });
+      http.cookies.clear(res, http.cookies.pending);
+      return { ...reply, location: http.returnTo(req, body.return_to) };
+    },
+  }),
+];

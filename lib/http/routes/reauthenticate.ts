@@ -1,0 +1,58 @@
+import { z } from "zod";
+import { CredentialError, PermissionError, RequestError } from "../../errors.ts";
+import { sendSession } from "../establish.ts";
+import { readCookie } from "../extract.ts";
+import { text } from "../input.ts";
+import { signedIn } from "../require-auth.ts";
+import { route } from "../route.ts";
+import { codeInput, concealGuess, rememberRequest } from "./magic.ts";
+import { beginAt } from "./oauth.ts";
+
+/** Step-up: proving again, in the middle of a session, who one is. */
+export const reauthenticateRoutes = [
+  route({
+    operationId: "reauthenticate",
+    method: "POST",
+    path: "/reauthenticate",
+    summary: "Makes this session fresh: by a mailed code (without `code` one is sent), or by a round trip to a provider.",
+    guard: { kinds: ["session"] },
+    body: z.strictObject({
+      method: z.enum(["magic_code", "provider"]),
+      code: codeInput.optional(),
+      request_id: text(128).optional(),
+      provider: z
+        .string()
+        .regex(/^[\w.-]{1,64}$/)
+        .optional(),
+      return_to: text(2048).optional(),
+    }),
+    async handle(call) {
+      const { kit, http, req, res, body, source } = call;
+      const auth = signedIn(req);
+      if (auth.kind !== "session") throw new PermissionError("credential_not_allowed", "This needs a signed-in session");
+      const { session, userId } = auth;
+      const returnTo = http.returnTo(req, body.return_to);
+
+      if (body.method === "provider") {
+        if (body.provider === undefined) throw new RequestError('Name the "provider"');
+        const intent = { intent: "reauthenticate" as const, returnTo, userId, sessionId: session.id };
+        return beginAt({ ...call, params: { provider: body.provider } }, intent);
+      }
+
+      const email = (await kit.users.findById(userId))?.email;
+      if (!email) throw new CredentialError("no_email", "This account has no address a code could go to");
+      if (body.code === undefined) {
+        const replaces = readCookie(req, http.cookies.pending);
+        const request = await kit.magicCodes.request({ email, purpose: "reauthenticate", source, userId, replaces });
+        return { json: { message: "A code is on its way to your address.", ...rememberRequest(call, request) }, location: returnTo };
+      }
+      const requestId = body.request_id ?? readCookie(req, http.cookies.pending);
+      await kit.magicCodes.verify({ requestId, email, code: body.code, purpose: "reauthenticate", source, userId }).catch(concealGuess);
+      const methods = [...new Set([...session.methods, "magic_code"])];
+      const issued = await kit.sessions.rotate(session, { authenticatedAt: kit.clock.now(), methods });
+      http.cookies.clear(res, http.cookies.pending);
+      const authenticatedAt = new Date(issued.session.authenticatedAt).toISOString();
+      return { json: { authenticated_at: authenticatedAt, ...sendSession(call, issued) }, location: returnTo };
+    },
+  }),
+];

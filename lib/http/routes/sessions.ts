@@ -1,0 +1,125 @@
+import { z } from "zod";
+import { CredentialError, NotFoundError, PermissionError, RequestError } from "../../errors.ts";
+import { assertTransport, sendSession } from "../establish.ts";
+import { text } from "../input.ts";
+import { signedIn } from "../require-auth.ts";
+import { route } from "../route.ts";
+import { sessionView, userView } from "../views.ts";
+
+const nothing = z.strictObject({});
+const returning = z.strictObject({ return_to: text(2048).optional() });
+const transport = z.enum(["session", "token"]).default("session");
+const sessionId = z.strictObject({ id: z.string().regex(/^[\w-]{43}$/) });
+
+/** The signed-in session of a call; API keys and the like have none. */
+function ownSession(req: Parameters<typeof signedIn>[0]) {
+  const auth = signedIn(req);
+  if (auth.kind !== "session") throw new PermissionError("credential_not_allowed", "This needs a signed-in session");
+  return auth.session;
+}
+
+/** Who am I, my devices, and leaving. */
+export const sessionRoutes = [
+  route({
+    operationId: "meGet",
+    method: "GET",
+    path: "/me",
+    summary: "The signed-in user.",
+    guard: {},
+    async handle({ kit, req }) {
+      const { userId } = signedIn(req);
+      const user = await kit.users.findById(userId);
+      if (!user) throw new NotFoundError("This account no longer exists", "user_not_found");
+      return { json: userView(user) };
+    },
+  }),
+
+  route({
+    operationId: "signOut",
+    method: "POST",
+    path: "/sign-out",
+    summary: "Ends the session of this browser and clears its cookie.",
+    guard: { kinds: ["session", "guest"] },
+    body: returning,
+    async handle({ kit, http, req, res, source, body }) {
+      const { auth } = req;
+      if (auth.kind !== "session" && auth.kind !== "guest") throw new CredentialError("authentication_required", "Sign in first");
+      await kit.sessions.revoke(auth.session.id, { reason: "sign_out", source });
+      http.cookies.clear(res, http.cookies.session);
+      return { json: { success: true, message: "Signed out." }, location: http.returnTo(req, body.return_to) };
+    },
+  }),
+
+  route({
+    operationId: "guestCreate",
+    method: "POST",
+    path: "/guest",
+    summary: "A guest session, for somebody not known: a cart, a draft.",
+    body: z.strictObject({ transport }),
+    limit: "60/1h",
+    async handle(call) {
+      const { kit, req, source, body } = call;
+      assertTransport(call, body.transport);
+      if (req.auth.isAuthenticated) throw new RequestError("You are signed in already", "already_signed_in");
+      if (req.auth.kind === "guest") return { json: { guest: true, user_id: req.auth.userId } };
+      const issued = await kit.sessions.createGuest({ source, transport: body.transport });
+      return { json: { guest: true, user_id: issued.session.userId, ...sendSession(call, issued) } };
+    },
+  }),
+
+  route({
+    operationId: "tenantSelect",
+    method: "POST",
+    path: "/tenant",
+    summary: "Moves this session to a tenant the user is a member of; null leaves it.",
+    guard: { kinds: ["session"] },
+    body: z.strictObject({ tenant_id: text(128).nullable() }),
+    async handle(call) {
+      const issued = await call.kit.sessions.setTenant(ownSession(call.req), call.body.tenant_id);
+      return { json: { tenant_id: issued.session.tenantId, ...sendSession(call, issued) } };
+    },
+  }),
+
+  route({
+    operationId: "sessionsList",
+    method: "GET",
+    path: "/sessions",
+    summary: "Where this user is signed in.",
+    guard: { kinds: ["session"] },
+    query: nothing,
+    async handle({ kit, req }) {
+      const current = ownSession(req);
+      const sessions = await kit.sessions.list(current.userId);
+      return { json: sessions.map((session) => sessionView(session, current.id)) };
+    },
+  }),
+
+  route({
+    operationId: "sessionsRevoke",
+    method: "DELETE",
+    path: "/sessions",
+    summary: "Ends all sessions of this user but this one.",
+    guard: { kinds: ["session"] },
+    async handle({ kit, req, source }) {
+      const keep = ownSession(req);
+      await kit.sessions.revokeAll(keep.userId, { keep, source });
+      return { json: { success: true } };
+    },
+  }),
+
+  route({
+    operationId: "sessionRevoke",
+    method: "DELETE",
+    path: "/sessions/{id}",
+    summary: "Ends one session of this user.",
+    guard: { kinds: ["session"] },
+    params: sessionId,
+    async handle({ kit, http, req, res, source, params }) {
+      const current = ownSession(req);
+      const ended = await kit.sessions.revoke(params.id, { userId: current.userId, source });
+      if (!ended) throw new NotFoundError("No such session");
+      if (params.id === current.id) http.cookies.clear(res, http.cookies.session);
+      return { json: { success: true } };
+    },
+  }),
+];

@@ -1,0 +1,61 @@
+import "./http/request.ts";
+
+export { createAuth, type Auth } from "./auth.ts";
+export type { AuthOptions, CookieSettings, SessionOptions } from "./options.ts";
+export {
+  AuthError,
+  ConfigError,
+  ConflictError,
+  CredentialError,
+  NotFoundError,
+  PermissionError,
+  ProviderError,
+  RateLimitError,
+  RequestError,
+  StorageError,
+} from "./errors.ts";
+export type { Clock } from "./clock.ts";
+export type {
+  AccessTokenContext,
+  AnonymousContext,
+  ApiKeyContext,
+  AuthContext,
+  CredentialKind,
+  GuestContext,
+  SessionContext,
+  SignedInContext,
+} from "./core/context.ts";
+export { requireAuth, requireRole, signedIn, type RequireAuthOptions, type RequireRoleOptions } from "./http/require-auth.ts";
+export { csrf, type CsrfOptions } from "./http/csrf.ts";
+export { rateLimit, type RateLimitOptions } from "./http/rate-limit.ts";
+export { errorHandler, type ProblemDocument } from "./http/problem.ts";
+export type { Guard, Passed } from "./http/request.ts";
+export type { Session, SessionDevice, Sessions, NewSession, IssuedSession, GuestMerge, Membership } from "./core/sessions.ts";
+export type { User, UserStore } from "./core/users.ts";
+export type { Accounts } from "./core/accounts.ts";
+export type { ApiKey, ApiKeys, ApiKeysOptions } from "./core/api-keys.ts";
+export { apiKeyPattern } from "./core/api-keys.ts";
+export type { AuthEvent, EventDetails, EventName, Events, RequestSource } from "./core/events.ts";
+export type { Identity, TokenSet } from "./core/strategy.ts";
+export type { MagicCodes } from "./core/magic-codes.ts";
+export type { EmailMessage, EmailTransport } from "./email/transport.ts";
+export { EmailDeliveryError } from "./email/transport.ts";
+export { identify } from "./oauth/identify.ts";
+export type {
+  Change,
+  ClearWrite,
+  Collection,
+  CountChange,
+  DeleteWrite,
+  DirectoryCollection,
+  InsertWrite,
+  NewRecord,
+  Page,
+  PartitionedCollection,
+  PutWrite,
+  RecordKey,
+  RecordStore,
+  ReplaceWrite,
+  StoredRecord,
+  Write,
+} from "./storage/record-store.ts";

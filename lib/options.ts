@@ -1,0 +1,238 @@
+import { randomBytes } from "node:crypto";
+import type { Strategy } from "passport";
+import { assertOptions, assertTexts } from "./check-options.ts";
+import { systemClock, type Clock } from "./clock.ts";
+import type { ApiKeysOptions } from "./core/api-keys.ts";
+import { resolveSessionLife } from "./core/session-life.ts";
+import type { GuestMerge, Membership, SessionsConfig } from "./core/sessions.ts";
+import type { UserStore } from "./core/users.ts";
+import type { EmailTransport } from "./email/transport.ts";
+import { ConfigError } from "./errors.ts";
+import { assertOrigin } from "./http/csrf.ts";
+import type { RecordStore } from "./storage/record-store.ts";
+
+/** Options of {@link createAuth}. Each may be `undefined`, so that it can come from the environment. */
+export interface AuthOptions {
+  /**
+   * The secret all keys are derived from, 32 bytes or more; of a list the first signs, all verify. Required in production;
+   * in development a missing one is made up for the life of the process.
+   */
+  secret?: string | readonly (string | undefined)[] | undefined;
+  /** Where the application is reached: `https://app.example.com`. Required in production. Its scheme alone decides over Secure cookies. */
+  baseUrl?: string | undefined;
+  /** Where our routes are, as seen from outside. Default: `/auth`. */
+  basePath?: string | undefined;
+  /** Where records are kept. Default: in memory, refused in production. */
+  store?: RecordStore | undefined;
+  /** Ways to sign in through others: ours, or any Passport strategy. Default: none. */
+  strategies?: readonly Strategy[] | undefined;
+  /** What sends mail. Default: the console, in development. Without one, production has no magic codes. */
+  email?: EmailTransport | undefined;
+  /** The application's name, in mails. Default: the host of `baseUrl`. */
+  appName?: string | undefined;
+  session?: SessionOptions | undefined;
+  cookie?: CookieSettings | undefined;
+  /** Switches API key routes on. Default: off. */
+  apiKeys?: boolean | (ApiKeysOptions & { /** Scopes that users may give to their keys. Default: none. */ scopes?: readonly string[] | undefined }) | undefined;
+  /** Further origins whose pages may send unsafe requests with our cookie. Default: none. */
+  trustedOrigins?: readonly string[] | undefined;
+  /** Further origins that sign-in may send a browser back to. Default: none. */
+  returnToOrigins?: readonly string[] | undefined;
+  /** Where guards send a page navigation that is not signed in. Default: they answer 401. */
+  signInUrl?: string | undefined;
+  /** Load the user of every signed-in request into `req.user`: one more read each. Default: false. */
+  loadUser?: boolean | undefined;
+  /** The application's own users. Default: kept by us, in the store. */
+  users?: UserStore | undefined;
+  /** Names of providers whose verified addresses may sign in to the confirmed account of that address. Default: none. */
+  linkByEmail?: readonly string[] | undefined;
+  /** Cookies without Secure and the `__Host-` prefix over plain http beyond loopback. Anybody on the way can take them. Default: false. */
+  allowInsecureCookies?: boolean | undefined;
+  /** Session tokens in answers to browsers, where any script on the page can read them. Default: false. */
+  allowTokensInBrowsers?: boolean | undefined;
+  /** Where the time comes from. Default: the machine's clock. */
+  clock?: Clock | undefined;
+}
+
+export interface SessionOptions {
+  /** `standard` (24 h idle, 30 d in all), `strict` (1 h, 24 h) or `high` (15 min, 12 h). Default: `standard`. */
+  preset?: "standard" | "strict" | "high" | undefined;
+  /** Seconds without use after which a session ends. Default: of the preset. */
+  idleTtl?: number | undefined;
+  /** Seconds after sign-in at which a session ends, up to 30 days. Default: of the preset. */
+  absoluteTtl?: number | undefined;
+  /** `single`: signing in ends the user's other sessions. Default: `multi`. */
+  policy?: "multi" | "single" | undefined;
+  /** Sessions of one user at once; the oldest gives way. Default: 100. */
+  max?: number | undefined;
+  /** Scopes that every user session has, for guards that ask for one. Default: none. */
+  scopes?: readonly string[] | undefined;
+  /** Whether a user belongs to a tenant. Default: to none. */
+  membership?: Membership | undefined;
+  /** Moves a guest's things to the user it became. Must be idempotent. */
+  onGuestMerge?: GuestMerge | undefined;
+}
+
+export interface CookieSettings {
+  /** Without its prefix. Default: `sid`. */
+  name?: string | undefined;
+  /** Shares the session with subdomains; costs the `__Host-` prefix. Default: this host only. */
+  domain?: string | undefined;
+  /** Default: `lax`. `none` needs https. */
+  sameSite?: "lax" | "strict" | "none" | undefined;
+}
+
+/** {@link AuthOptions}, checked and with defaults. */
+export interface AuthConfig {
+  readonly secrets: readonly string[];
+  /** An origin; `null` in development without `baseUrl`. */
+  readonly origin: string | null;
+  readonly basePath: string;
+  readonly store: RecordStore | null;
+  readonly strategies: ReadonlyMap<string, Strategy>;
+  readonly email: EmailTransport | null;
+  readonly appName: string;
+  readonly session: SessionsConfig & { readonly scopes: ReadonlySet<string> };
+  readonly cookie: { readonly name: string; readonly domain: string | null; readonly sameSite: "lax" | "strict" | "none"; readonly secure: boolean };
+  readonly apiKeys: ApiKeysOptions;
+  readonly apiKeyRoutes: boolean;
+  readonly apiKeyScopes: ReadonlySet<string>;
+  readonly trustedOrigins: ReadonlySet<string>;
+  readonly returnToOrigins: ReadonlySet<string>;
+  readonly signInUrl: string | null;
+  readonly loadUser: boolean;
+  readonly users: UserStore | null;
+  readonly linkByEmail: readonly string[];
+  readonly allowTokensInBrowsers: boolean;
+  readonly clock: Clock;
+  readonly production: boolean;
+}
+
+const OPTIONS = [
+  "secret", "baseUrl", "basePath", "store", "strategies", "email", "appName", "session", "cookie", "apiKeys", "trustedOrigins", "returnToOrigins",
+  "signInUrl", "loadUser", "users", "linkByEmail", "allowInsecureCookies", "allowTokensInBrowsers", "clock",
+]; // prettier-ignore
+const SESSION_OPTIONS = ["preset", "idleTtl", "absoluteTtl", "policy", "max", "scopes", "membership", "onGuestMerge"];
+
+/** Checks everything that can be checked at start. @throws {ConfigError} naming the option and the fix. */
+export function resolveOptions(options: AuthOptions, environment: string | undefined): AuthConfig {
+  assertOptions("createAuth", options, OPTIONS);
+  const production = environment === "production";
+  const origin = resolveBaseUrl(options.baseUrl, production);
+  if (production && !options.store) throw new ConfigError("store", "production needs a store that outlives the process, such as redisStore({ client })");
+  if (production && options.store && !options.store.persistent) throw new ConfigError("store", `"${options.store.name}" forgets everything at a restart: use another in production`);
+  assertTexts("linkByEmail", options.linkByEmail);
+  return {
+    secrets: resolveSecrets(options.secret, production),
+    origin,
+    basePath: resolveBasePath(options.basePath),
+    store: options.store ?? null,
+    strategies: resolveStrategies(options.strategies ?? []),
+    email: resolveEmail(options.email),
+    appName: options.appName ?? (origin ? new URL(origin).hostname : "localhost"),
+    session: resolveSession(options.session ?? {}),
+    cookie: resolveCookie(options.cookie ?? {}, origin, options.allowInsecureCookies ?? false),
+    ...resolveApiKeys(options.apiKeys),
+    trustedOrigins: origins("trustedOrigins", options.trustedOrigins),
+    returnToOrigins: origins("returnToOrigins", options.returnToOrigins),
+    signInUrl: options.signInUrl ?? null,
+    loadUser: options.loadUser ?? false,
+    users: options.users ?? null,
+    linkByEmail: options.linkByEmail ?? [],
+    allowTokensInBrowsers: options.allowTokensInBrowsers ?? false,
+    clock: options.clock ?? systemClock,
+    production,
+  };
+}
+
+function resolveSecrets(secret: AuthOptions["secret"], production: boolean): readonly string[] {
+  const list = (typeof secret === "string" ? [secret] : (secret ?? [])).filter((item) => item !== undefined && item !== "") as string[];
+  if (list.some((item) => typeof item !== "string")) throw new ConfigError("secret", "give text, or a list of texts");
+  if (list.length > 0) return list;
+  if (production) throw new ConfigError("secret", "is missing: set it to 32 bytes or more, made for instance with: openssl rand -base64 48");
+  process.emitWarning("latchkey: no `secret`: made one up, so sessions end when this process does");
+  return [randomBytes(48).toString("base64url")];
+}
+
+function resolveBaseUrl(baseUrl: string | undefined, production: boolean): string | null {
+  if (baseUrl === undefined || baseUrl === "") {
+    if (production) throw new ConfigError("baseUrl", "is missing: set it to where the application is reached, such as https://app.example.com");
+    process.emitWarning("latchkey: no `baseUrl`: only loopback hosts such as localhost are served");
+    return null;
+  }
+  const origin = typeof baseUrl === "string" && URL.canParse(baseUrl) ? new URL(baseUrl) : null;
+  if (!origin || !/^https?:$/.test(origin.protocol)) throw new ConfigError("baseUrl", `"${baseUrl}" is no URL: write it as https://app.example.com`);
+  if (origin.pathname !== "/" || origin.search || origin.hash || origin.username) {
+    throw new ConfigError("baseUrl", "give scheme and host alone; the path of our routes is `basePath`");
+  }
+  return origin.origin;
+}
+
+function resolveBasePath(basePath = "/auth"): string {
+  if (typeof basePath !== "string" || !/^(?:\/[\w.~-]+)+$/.test(basePath)) throw new ConfigError("basePath", `"${basePath}" is no path: write it as /auth, without a slash at the end`);
+  return basePath;
+}
+
+function resolveStrategies(strategies: readonly Strategy[]): ReadonlyMap<string, Strategy> {
+  if (!Array.isArray(strategies)) throw new ConfigError("strategies", "give a list of strategies");
+  const byName = new Map<string, Strategy>();
+  for (const strategy of strategies as readonly Strategy[]) {
+    const { name } = strategy;
+    if (typeof strategy.authenticate !== "function") throw new ConfigError("strategies", "each must be a Passport strategy: an object with authenticate()");
+    if (!name || !/^[\w.-]{1,64}$/.test(name)) throw new ConfigError("strategies", `"${String(name)}" cannot be part of a path: give the strategy a name of letters, digits, ".", "_", "-"`);
+    if (byName.has(name)) throw new ConfigError("strategies", `two are named "${name}": give one of them another \`name\``);
+    byName.set(name, strategy);
+  }
+  return byName;
+}
+
+function resolveEmail(email: EmailTransport | undefined): EmailTransport | null {
+  if (email !== undefined && typeof email.send !== "function") throw new ConfigError("email", "give a transport: an object with send(message)");
+  return email ?? null;
+}
+
+function resolveSession(options: SessionOptions): AuthConfig["session"] {
+  assertOptions("session", options, SESSION_OPTIONS);
+  const { preset, idleTtl, absoluteTtl, policy = "multi", max = 100, scopes, membership, onGuestMerge } = options;
+  if (policy !== "multi" && policy !== "single") throw new ConfigError("session.policy", 'give "multi" or "single"');
+  if (!Number.isInteger(max) || max < 1) throw new ConfigError("session.max", "give a whole number from 1");
+  for (const [name, hook] of Object.entries({ membership, onGuestMerge })) {
+    if (hook !== undefined && typeof hook !== "function") throw new ConfigError(`session.${name}`, "give a function");
+  }
+  assertTexts("session.scopes", scopes);
+  const own = { ...(idleTtl === undefined ? {} : { idleTtl }), ...(absoluteTtl === undefined ? {} : { absoluteTtl }) };
+  return { life: resolveSessionLife(preset, own), policy, max, membership: membership ?? null, onGuestMerge: onGuestMerge ?? null, scopes: new Set(scopes) };
+}
+
+function resolveCookie(options: CookieSettings, origin: string | null, allowInsecure: boolean): AuthConfig["cookie"] {
+  assertOptions("cookie", options, ["name", "domain", "sameSite"]);
+  const { name = "sid", domain, sameSite = "lax" } = options;
+  if (typeof name !== "string" || !/^[\w-]{1,64}$/.test(name)) throw new ConfigError("cookie.name", "use letters, digits, `_` and `-`");
+  if (/^__(?:host|secure)-/i.test(name)) throw new ConfigError("cookie.name", "leave the prefix out: it is added where the scheme of baseUrl allows it");
+  if (domain !== undefined && !/^[a-z0-9.-]+$/i.test(domain)) throw new ConfigError("cookie.domain", `"${domain}" is no domain`);
+  if (!["lax", "strict", "none"].includes(sameSite)) throw new ConfigError("cookie.sameSite", 'give "lax", "strict" or "none"');
+  const secure = origin?.startsWith("https:") ?? false;
+  if (!secure && origin && !isLoopback(new URL(origin).hostname) && !allowInsecure) {
+    throw new ConfigError("baseUrl", "use https: over plain http anybody on the way can take the session (allowInsecureCookies: true accepts that)");
+  }
+  if (sameSite === "none" && !secure) throw new ConfigError("cookie.sameSite", '"none" needs an https baseUrl: browsers drop such cookies without Secure');
+  return { name, domain: domain ?? null, sameSite, secure };
+}
+
+function resolveApiKeys(apiKeys: AuthOptions["apiKeys"]): Pick<AuthConfig, "apiKeys" | "apiKeyRoutes" | "apiKeyScopes"> {
+  if (apiKeys === undefined || typeof apiKeys === "boolean") return { apiKeys: {}, apiKeyRoutes: apiKeys ?? false, apiKeyScopes: new Set() };
+  assertOptions("apiKeys", apiKeys, ["prefix", "ttl", "idleTtl", "allowNoExpiry", "max", "scopes"]);
+  const { scopes, ...options } = apiKeys;
+  assertTexts("apiKeys.scopes", scopes);
+  return { apiKeys: options, apiKeyRoutes: true, apiKeyScopes: new Set(scopes) };
+}
+
+function origins(option: string, list: readonly string[] | undefined): ReadonlySet<string> {
+  assertTexts(option, list);
+  return new Set((list ?? []).map((origin) => assertOrigin(option, origin)));
+}
+
+/** Whether a host name is this machine's own. */
+export function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname.endsWith(".localhost") || /^127(?:\.\d{1,3}){3}$/.test(hostname) || hostname === "[::1]" || hostname === "::1";
+}
