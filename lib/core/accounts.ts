@@ -1,0 +1,295 @@
+import type { Clock } from "../clock.ts";
+import type { KeyRing } from "../crypto/key-ring.ts";
+import { randomToken } from "../crypto/random.ts";
+import { createSealer } from "../crypto/seal.ts";
+import { ConflictError, NotFoundError, StorageError } from "../errors.ts";
+import { directoryKey } from "../storage/collection.ts";
+import type { RecordStore, Write } from "../storage/record-store.ts";
+import {
+  accountCollection,
+  CREDENTIAL,
+  decodeAccount,
+  encodeAccount,
+  identityLookup,
+  openToken,
+  withTokens,
+  type AccountRecord,
+  type AccountSummary,
+  type IdentityKey,
+} from "./account-record.ts";
+import type { Events, RequestSource } from "./events.ts";
+import { createFreshTokens, type FreshToken, type FreshTokenOptions } from "./fresh-tokens.ts";
+import type { Identity, TokenSet } from "./strategy.ts";
+
+export type { AccountSummary, IdentityKey } from "./account-record.ts";
+export type { FreshToken, FreshTokenOptions, RefreshTokenSet } from "./fresh-tokens.ts";
+
+/** Where a change was asked from, for its event. */
+interface From {
+  readonly source?: RequestSource | null | undefined;
+}
+
+/** Identities linked to users, with the providers' tokens. An identity is (provider, issuer, subject), unique in the store. */
+export interface Accounts {
+  /** The account of an identity, a pending one too, or `null`. One read. */
+  findByIdentity(identity: IdentityKey): Promise<AccountSummary | null>;
+  /** A user's accounts, without secrets and pending ones, in no order. One read for each hundred. */
+  listForUser(userId: string): Promise<AccountSummary[]>;
+  /** The provider's tokens, opened; for code, never for a browser. `null` when there is none. One read. */
+  getTokens(accountId: string): Promise<TokenSet | null>;
+  /** Keeps a newer token set; what it leaves out (`null`) of refresh token, id token and scope stays. @throws {NotFoundError} `account_not_found`. */
+  saveTokens(accountId: string, tokens: TokenSet): Promise<AccountSummary>;
+  /**
+   * Links an identity to a user. It may be called twice: the user's own account takes the newer tokens.
+   * @throws {ConflictError} `account_already_linked` when the identity is another user's.
+   */
+  link(link: From & { userId: string; identity: Identity }): Promise<AccountSummary>;
+  /**
+   * Removes an account of this user, if another way in is left: another account, or with `otherWaysIn` something else,
+   * such as a proven address that codes reach. Of two unlinked at once, one stays.
+   * @throws {NotFoundError} `account_not_found`, also when it is another user's; {@link ConflictError} `last_way_in`.
+   */
+  unlink(link: From & { userId: string; accountId: string; otherWaysIn: boolean }): Promise<void>;
+  /** Removes all accounts of a user, the password with them. Idempotent. */
+  deleteForUser(userId: string): Promise<void>;
+  /**
+   * An access token that lasts another minute at least: the stored one, or a refreshed one, which is stored before it is returned.
+   * In one process, one caller at a time asks the provider and the others get that answer.
+   * @throws {NotFoundError} `account_not_found`; {@link ConflictError} `no_refresh_token`, or `reconnect_needed` when the provider takes
+   *   it no longer; {@link ProviderError} `refresh_failed`.
+   */
+  freshToken(userId: string, provider: string, options: FreshTokenOptions): Promise<FreshToken>;
+  /** The hash of the user's password, or `null`. One read. */
+  findPassword(userId: string): Promise<string | null>;
+  /**
+   * Sets the hash of the user's password, or removes the password (`null`). With `replacing`, only over that hash:
+   * resolves to `false` when it was changed meanwhile.
+   */
+  setPassword(userId: string, hash: string | null, options?: { replacing?: string | null }): Promise<boolean>;
+
+  /** First step of a first sign-in: a pending account that names the user to be, or the account that is there already. Two waits at most. */
+  begin(identity: IdentityKey, userId: string): Promise<AccountSummary>;
+  /** Last step: the account counts from now on. `false` when another call finished it before; `null` when it is gone. */
+  finish(account: AccountSummary, identity: Identity, from: From): Promise<boolean | null>;
+  /** Gives up a first sign-in: removes the account if it is pending still. */
+  abandon(account: AccountSummary): Promise<void>;
+}
+
+export interface AccountsParts {
+  readonly store: RecordStore;
+  /** What seals the tokens. */
+  readonly keys: KeyRing;
+  readonly clock: Clock;
+  readonly events: Events;
+  /** Makes the id of a new account. Default: 16 random bytes. */
+  readonly ids?: () => string;
+}
+
+export function createAccounts({ store, keys, clock, events, ids = () => randomToken(16) }: AccountsParts): Accounts {
+  const sealer = createSealer(keys, "account tokens");
+
+  const read = async (id: string): Promise<AccountRecord | null> => {
+    const stored = await store.get(accountCollection, directoryKey(id));
+    return stored && decodeAccount(stored);
+  };
+
+  const findByLookup = async (identity: IdentityKey): Promise<AccountRecord | null> => {
+    const [stored] = await store.find(accountCollection, "identity", identityLookup(identity), { limit: 1 });
+    return stored ? decodeAccount(stored) : null;
+  };
+
+  const allOf = async (userId: string): Promise<AccountRecord[]> => {
+    const records: AccountRecord[] = [];
+    for (let after: string | undefined; ; after = records.at(-1)?.account.id) {
+      const page = await store.find(accountCollection, "userId", userId, { limit: PAGE, ...(after === undefined ? {} : { after }) });
+      records.push(...page.map(decodeAccount));
+      if (page.length < PAGE) return records;
+    }
+  };
+
+  const replacing = (record: AccountRecord): Write => ({
+    op: "replace",
+    in: accountCollection,
+    record: encodeAccount(record),
+    ifVersion: record.version,
+  });
+
+  const removing = ({ account, version }: AccountRecord): Write => ({
+    op: "delete",
+    in: accountCollection,
+    key: directoryKey(account.id),
+    ifVersion: version,
+  });
+
+  /** Compare-and-set, tried again on the newer record. `change` may give the record back to leave it. `null` when it is gone. */
+  const change = async (id: string, apply: (record: AccountRecord) => AccountRecord): Promise<AccountRecord | null> => {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+      const record = await read(id);
+      if (!record) return null;
+      const next = apply(record);
+      if (next === record || (await store.commit([replacing(next)]))) return next;
+    }
+    throw tooBusy();
+  };
+
+  const blank = ({ provider, issuer, subject }: IdentityKey, userId: string, pending: boolean): AccountRecord => ({
+    account: {
+      id: ids(),
+      userId,
+      providerId: provider,
+      issuer,
+      accountId: subject,
+      scope: null,
+      accessTokenExpiresAt: null,
+      refreshTokenExpiresAt: null,
+      pending,
+      reconnectNeeded: false,
+      createdAt: clock.now(),
+      updatedAt: clock.now(),
+    },
+    sealed: { accessToken: null, refreshToken: null, idToken: null },
+    password: null,
+    version: 0,
+  });
+
+  const withNewer = (record: AccountRecord, tokens: TokenSet | null) =>
+    tokens === null ? record : withTokens(record, tokens, sealer, clock.now());
+
+  /** Inserts the record, or resolves to the one that has its identity. */
+  const insertOrFind = async (fresh: AccountRecord, identity: IdentityKey): Promise<{ record: AccountRecord; inserted: boolean }> => {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+      if (await store.commit([{ op: "insert", in: accountCollection, record: encodeAccount(fresh) }]))
+        return { record: fresh, inserted: true };
+      const record = await findByLookup(identity);
+      if (record) return { record, inserted: false };
+    }
+    throw tooBusy();
+  };
+
+  const linked = ({ account }: AccountRecord, { source = null }: From) =>
+    events.emit("account.linked", { provider: account.providerId, accountId: account.id }, { userId: account.userId, source });
+
+  const saveTokens: Accounts["saveTokens"] = async (accountId, tokens) => {
+    const saved = await change(accountId, (record) => withNewer(record, tokens));
+    if (!saved) throw accountNotFound();
+    return saved.account;
+  };
+
+  return {
+    async findByIdentity(identity) {
+      return (await findByLookup(identity))?.account ?? null;
+    },
+
+    async listForUser(userId) {
+      return (await allOf(userId)).map(({ account }) => account).filter(({ pending }) => !pending);
+    },
+
+    async getTokens(accountId) {
+      const record = await read(accountId);
+      const accessToken = record && openToken(record, "accessToken", sealer);
+      if (!record || accessToken === null) return null;
+      const { accessTokenExpiresAt, refreshTokenExpiresAt, scope } = record.account;
+      const [refreshToken, idToken] = [openToken(record, "refreshToken", sealer), openToken(record, "idToken", sealer)];
+      return { accessToken, refreshToken, idToken, accessTokenExpiresAt, refreshTokenExpiresAt, scope };
+    },
+
+    saveTokens,
+
+    async link({ userId, identity, source }) {
+      const fresh = withNewer(blank(identity, userId, false), identity.tokens);
+      const { record, inserted } = await insertOrFind(fresh, identity);
+      if (record.account.userId !== userId || record.account.pending) {
+        throw new ConflictError("account_already_linked", "That account belongs to another user");
+      }
+      if (inserted) linked(record, { source });
+      else if (identity.tokens) return saveTokens(record.account.id, identity.tokens);
+      return record.account;
+    },
+
+    async unlink({ userId, accountId, otherWaysIn, source = null }) {
+      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+        const waysIn = (await allOf(userId)).filter(({ account }) => !account.pending);
+        const gone = waysIn.find(({ account }) => account.id === accountId);
+        if (!gone) throw accountNotFound();
+        const left = waysIn.find((record) => record !== gone && isWayIn(record));
+        if (!left && !otherWaysIn) throw new ConflictError("last_way_in", "This is the only way to sign in: add another one first");
+        // The one that is left is written too, so that two cannot be removed each on account of the other; in id order, so that no two writers wait for each other.
+        const writes = left && !otherWaysIn ? [replacing(left), removing(gone)] : [removing(gone)];
+        if (left && left.account.id > accountId) writes.reverse();
+        if (!(await store.commit(writes))) continue;
+        events.emit("account.unlinked", { provider: gone.account.providerId, accountId }, { userId, source });
+        return;
+      }
+      throw tooBusy();
+    },
+
+    async deleteForUser(userId) {
+      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+        const records = await store.find(accountCollection, "userId", userId, { limit: PAGE });
+        if (records.length === 0) return;
+        await store.commit(records.map(({ id }) => ({ op: "delete", in: accountCollection, key: directoryKey(id) })));
+      }
+      throw tooBusy();
+    },
+
+    freshToken: createFreshTokens({ allOf, read, change, sealer, clock, events }),
+
+    async findPassword(userId) {
+      return (await findByLookup(credentialOf(userId)))?.password ?? null;
+    },
+
+    async setPassword(userId, hash, { replacing: expected } = {}) {
+      const fresh = { ...blank(credentialOf(userId), userId, false), password: hash };
+      const found = await findByLookup(credentialOf(userId));
+      if (!found && (hash === null || (expected !== undefined && expected !== null))) return expected === undefined || expected === null;
+      const { record, inserted } = found ? { record: found, inserted: false } : await insertOrFind(fresh, credentialOf(userId));
+      if (inserted) return true;
+      let held = true;
+      const changed = await change(record.account.id, (current) => {
+        held = expected === undefined || current.password === expected;
+        return held ? { ...current, password: hash, account: { ...current.account, updatedAt: clock.now() } } : current;
+      });
+      return changed !== null && held;
+    },
+
+    async begin(identity, userId) {
+      return (await insertOrFind(blank(identity, userId, true), identity)).record.account;
+    },
+
+    async finish({ id }, identity, from) {
+      let finished = false;
+      const record = await change(id, (current) => {
+        finished = current.account.pending;
+        return finished ? withNewer({ ...current, account: { ...current.account, pending: false } }, identity.tokens) : current;
+      });
+      if (record && finished) linked(record, from);
+      return record && finished;
+    },
+
+    async abandon({ id }) {
+      const record = await read(id);
+      if (record?.account.pending) await store.commit([removing(record)]);
+    },
+  };
+}
+
+const PAGE = 100;
+/** Far more than contention on one account makes likely. */
+const MAX_ATTEMPTS = 100;
+
+function credentialOf(userId: string): IdentityKey {
+  return { provider: CREDENTIAL, issuer: "", subject: userId };
+}
+
+/** Whether somebody can sign in by this account alone. */
+function isWayIn({ account, password }: AccountRecord): boolean {
+  return account.providerId !== CREDENTIAL || password !== null;
+}
+
+function accountNotFound(): NotFoundError {
+  return new NotFoundError("There is no such account", "account_not_found");
+}
+
+function tooBusy(): StorageError {
+  return new StorageError("An account is changing too fast");
+}

@@ -1,0 +1,130 @@
+import type { Clock } from "../clock.ts";
+import type { Sealer } from "../crypto/seal.ts";
+import { AuthError, ConflictError, NotFoundError, ProviderError } from "../errors.ts";
+import { openToken, withTokens, type AccountRecord, type AccountSummary } from "./account-record.ts";
+import type { Events, RequestSource } from "./events.ts";
+import type { TokenSet } from "./strategy.ts";
+
+/**
+ * Asks the provider's token endpoint for a new token set (RFC 6749 section 6).
+ * It throws an {@link AuthError} with code `invalid_grant` when the provider takes the refresh token no longer.
+ */
+export type RefreshTokenSet = (refreshToken: string, account: AccountSummary) => Promise<TokenSet>;
+
+/** Options of `accounts.freshToken`. */
+export interface FreshTokenOptions {
+  /** The strategy's own. */
+  readonly refresh: RefreshTokenSet;
+  /** Which account, when the user has several of one provider. Default: the first in id order. */
+  readonly accountId?: string | undefined;
+  /** An access token that the provider's API refused: it is replaced although it is not due, or has no known end. */
+  readonly refused?: string | undefined;
+  readonly source?: RequestSource | null | undefined;
+}
+
+/** An access token of a provider, good for another minute as far as the provider said. */
+export interface FreshToken {
+  readonly accessToken: string;
+  /** Unix ms; `null` when the provider did not say. */
+  readonly accessTokenExpiresAt: number | null;
+  readonly scope: string | null;
+  /** The account's own id. */
+  readonly accountId: string;
+}
+
+/** What this needs of the accounts. */
+export interface FreshTokensParts {
+  allOf(userId: string): Promise<AccountRecord[]>;
+  read(id: string): Promise<AccountRecord | null>;
+  change(id: string, apply: (record: AccountRecord) => AccountRecord): Promise<AccountRecord | null>;
+  readonly sealer: Sealer;
+  readonly clock: Clock;
+  readonly events: Events;
+}
+
+/** Refreshed when no more than this is left, ms. */
+const BUFFER = 60_000;
+
+export function createFreshTokens({ allOf, read, change, sealer, clock, events }: FreshTokensParts) {
+  /** Refreshes under way, by account: one caller at a time asks, the others get its answer. */
+  const running = new Map<string, Promise<FreshToken>>();
+
+  /** The stored token, unless it is due, refused or missing. */
+  const usable = (record: AccountRecord, refused: string | undefined): FreshToken | null => {
+    const { id, accessTokenExpiresAt, scope } = record.account;
+    if (accessTokenExpiresAt !== null && clock.now() + BUFFER >= accessTokenExpiresAt) return null;
+    const accessToken = openToken(record, "accessToken", sealer);
+    return accessToken === null || accessToken === refused ? null : { accessToken, accessTokenExpiresAt, scope, accountId: id };
+  };
+
+  /** Changes the account if its refresh token still is `used`: it was not signed in with or refreshed elsewhere meanwhile. */
+  const changeIfCurrent = (id: string, used: string, apply: (record: AccountRecord) => AccountRecord) =>
+    change(id, (record) => (openToken(record, "refreshToken", sealer) === used ? apply(record) : record));
+
+  const told = ({ account }: AccountRecord, { source = null }: FreshTokenOptions) => {
+    return [
+      { provider: account.providerId, accountId: account.id },
+      { userId: account.userId, source },
+    ] as const;
+  };
+
+  const refreshed = async (id: string, options: FreshTokenOptions): Promise<FreshToken> => {
+    // Read again: whoever was before us may have refreshed it since the caller looked.
+    const record = await read(id);
+    if (!record) throw accountNotFound();
+    const current = usable(record, options.refused);
+    if (current) return current;
+    if (record.account.reconnectNeeded) throw reconnectNeeded();
+    const used = openToken(record, "refreshToken", sealer);
+    if (used === null) throw new ConflictError("no_refresh_token", "The provider gave no refresh token: sign in there again");
+
+    const outcome = await options.refresh(used, record.account).catch((error: unknown) => asAuthError(error));
+    const failed = outcome instanceof AuthError;
+    if (failed && outcome.code !== "invalid_grant") {
+      throw new ProviderError("refresh_failed", "The provider did not refresh the token", { cause: outcome });
+    }
+    const saved = await changeIfCurrent(id, used, (latest) =>
+      failed
+        ? { ...latest, account: { ...latest.account, reconnectNeeded: true, updatedAt: clock.now() } }
+        : withTokens(latest, outcome, sealer, clock.now()),
+    );
+    if (!saved) throw accountNotFound();
+    if (saved.account.reconnectNeeded) {
+      events.emit("account.reconnect_needed", ...told(saved, options));
+      throw reconnectNeeded(outcome);
+    }
+    const [accessToken, { accessTokenExpiresAt, scope }] = [openToken(saved, "accessToken", sealer), saved.account];
+    if (accessToken === null) throw reconnectNeeded(outcome);
+    if (!failed) events.emit("account.refreshed", ...told(saved, options));
+    return { accessToken, accessTokenExpiresAt, scope, accountId: id };
+  };
+
+  return async function freshToken(userId: string, provider: string, options: FreshTokenOptions): Promise<FreshToken> {
+    const { accountId, refused } = options;
+    const record = (await allOf(userId)).find(
+      ({ account }) => account.providerId === provider && !account.pending && (accountId === undefined || account.id === accountId),
+    );
+    if (!record) throw accountNotFound();
+    const { id } = record.account;
+    const current = usable(record, refused);
+    if (current) return current;
+    let job = running.get(id);
+    if (!job) {
+      job = refreshed(id, options).finally(() => running.delete(id));
+      running.set(id, job);
+    }
+    return job;
+  };
+}
+
+function asAuthError(error: unknown): AuthError {
+  return error instanceof AuthError ? error : new ProviderError("refresh_failed", "The provider could not be asked", { cause: error });
+}
+
+function accountNotFound(): NotFoundError {
+  return new NotFoundError("There is no such account", "account_not_found");
+}
+
+function reconnectNeeded(cause?: unknown): ConflictError {
+  return new ConflictError("reconnect_needed", "The provider takes this connection no longer: sign in there again", { cause });
+}
