@@ -75,11 +75,21 @@ export function createAuth(options: AuthOptions = {}): Auth {
   const store = config.store ?? memoryStore({ clock });
   const keys = createKeyRing(config.secrets);
   const events = createEvents(clock);
-  const background = createBackground((error) => events.emit("background.failed", { message: error instanceof Error ? error.message : String(error) }));
+  const background = createBackground((error) =>
+    events.emit("background.failed", { message: error instanceof Error ? error.message : String(error) }),
+  );
   const principals = createPrincipals(store);
   const users = config.users ?? createUsers({ store, clock });
   const rateLimits = createRateLimits({ store, clock, events, keys });
-  const sessions = createSessions({ store, tokens: createSessionTokens(keys), principals, clock, events, background, config: config.session });
+  const sessions = createSessions({
+    store,
+    tokens: createSessionTokens(keys),
+    principals,
+    clock,
+    events,
+    background,
+    config: config.session,
+  });
   const apiKeys = createApiKeys({ store, clock, principals, events, background, options: config.apiKeys });
   const accounts = createAccounts({ store, keys, clock, events });
   const purge = async (userId: string) => {
@@ -98,7 +108,10 @@ export function createAuth(options: AuthOptions = {}): Auth {
     principals,
     send({ to, code, userId, idempotencyKey }, expiresAt) {
       const expiresInMinutes = Math.round((expiresAt - clock.now()) / 60_000);
-      mail.enqueue({ to, idempotencyKey, ...emailTemplates.magicCode({ appName: config.appName, code, expiresInMinutes }) }, { expiresAt, userId });
+      mail.enqueue(
+        { to, idempotencyKey, ...emailTemplates.magicCode({ appName: config.appName, code, expiresInMinutes }) },
+        { expiresAt, userId },
+      );
     },
   });
 
@@ -139,7 +152,18 @@ export function createAuth(options: AuthOptions = {}): Auth {
     ...(config.apiKeyRoutes ? apiKeyRoutes : []),
   ];
   const router = createRouter(routes, { kit, http, csrf });
-  const identify = authenticate({ credentials: createCredentials({ sessions, apiKeys, apiKeyPrefix: config.apiKeys.prefix ?? "sk-", sessionScopes: config.session.scopes }), cookies, csrf, events, clock });
+  const identify = authenticate({
+    credentials: createCredentials({
+      sessions,
+      apiKeys,
+      apiKeyPrefix: config.apiKeys.prefix ?? "sk-",
+      sessionScopes: config.session.scopes,
+    }),
+    cookies,
+    csrf,
+    events,
+    clock,
+  });
   const guardServices = { clock, users, rateLimits, signInUrl: config.signInUrl };
 
   const habits = {
@@ -151,7 +175,8 @@ export function createAuth(options: AuthOptions = {}): Auth {
       return issued;
     },
     async logout(req: Request, res: Response) {
-      if (req.auth.kind === "session" || req.auth.kind === "guest") await sessions.revoke(req.auth.session.id, { reason: "sign_out", source: requestSource(req) });
+      if (req.auth.kind === "session" || req.auth.kind === "guest")
+        await sessions.revoke(req.auth.session.id, { reason: "sign_out", source: requestSource(req) });
       cookies.clear(res, cookies.session);
     },
   };
@@ -160,7 +185,15 @@ export function createAuth(options: AuthOptions = {}): Auth {
   const serve: RequestHandler = (req, res, next) => {
     const { baseUrl } = req;
     if (!isUnder(basePath, baseUrl)) {
-      return sendProblem(res, reported(new ConfigError("basePath", `is "${basePath}", but the middleware is mounted at "${baseUrl}": set basePath to "${baseUrl}${basePath}", or mount it at the top`)));
+      return sendProblem(
+        res,
+        reported(
+          new ConfigError(
+            "basePath",
+            `is "${basePath}", but the middleware is mounted at "${baseUrl}": set basePath to "${baseUrl}${basePath}", or mount it at the top`,
+          ),
+        ),
+      );
     }
     const relative = basePath.slice(baseUrl.length);
     if (!isUnder(req.path, relative)) return next();
@@ -181,20 +214,26 @@ export function createAuth(options: AuthOptions = {}): Auth {
         if (user) req.user = user;
         serve(req, res, next);
       },
-      (error: unknown) => sendProblem(res, error instanceof AuthError ? error : new StorageError("The user could not be read", { cause: error })),
+      (error: unknown) =>
+        sendProblem(res, error instanceof AuthError ? error : new StorageError("The user could not be read", { cause: error })),
     );
   };
 
   const middleware: RequestHandler = function latchkeyMiddleware(req, res, next) {
     if (origin === null && !isLoopback(hostnameOf(req))) {
-      return sendProblem(res, new RequestError("Without `baseUrl` only loopback hosts are served: set baseUrl", "host_not_served", { status: 421 }));
+      return sendProblem(
+        res,
+        new RequestError("Without `baseUrl` only loopback hosts are served: set baseUrl", "host_not_served", { status: 421 }),
+      );
     }
     bindServices(req, guardServices);
     addPassportHabits(req, res, habits);
     return identify(req, res, (error?: unknown) => (error ? next(error) : loadUser(req, res, next)));
   };
 
-  const sweeper = store.persistent ? null : setInterval(() => background.run("sweep", async () => void (await store.sweep())), SWEEP_INTERVAL).unref();
+  const sweeper = store.persistent
+    ? null
+    : setInterval(() => background.run("sweep", async () => void (await store.sweep())), SWEEP_INTERVAL).unref();
 
   return Object.assign(middleware, {
     sessions,
@@ -206,7 +245,10 @@ export function createAuth(options: AuthOptions = {}): Auth {
     apiKeys,
     rateLimits,
     events,
-    routes: () => express.Router({ caseSensitive: true }).use((req, res, next) => (req.baseUrl === basePath ? router(req, res, next) : serve(req, res, next))),
+    routes: () =>
+      express
+        .Router({ caseSensitive: true })
+        .use((req, res, next) => (req.baseUrl === basePath ? router(req, res, next) : serve(req, res, next))),
     async close() {
       if (sweeper) clearInterval(sweeper);
       await Promise.all([background.drain(DRAIN), mail.drain(DRAIN)]);

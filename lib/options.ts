@@ -33,7 +33,10 @@ export interface AuthOptions {
   session?: SessionOptions | undefined;
   cookie?: CookieSettings | undefined;
   /** Switches API key routes on. Default: off. */
-  apiKeys?: boolean | (ApiKeysOptions & { /** Scopes that users may give to their keys. Default: none. */ scopes?: readonly string[] | undefined }) | undefined;
+  apiKeys?:
+    | boolean
+    | (ApiKeysOptions & { /** Scopes that users may give to their keys. Default: none. */ scopes?: readonly string[] | undefined })
+    | undefined;
   /** Further origins whose pages may send unsafe requests with our cookie. Default: none. */
   trustedOrigins?: readonly string[] | undefined;
   /** Further origins that sign-in may send a browser back to. Default: none. */
@@ -93,7 +96,12 @@ export interface AuthConfig {
   readonly email: EmailTransport | null;
   readonly appName: string;
   readonly session: SessionsConfig & { readonly scopes: ReadonlySet<string> };
-  readonly cookie: { readonly name: string; readonly domain: string | null; readonly sameSite: "lax" | "strict" | "none"; readonly secure: boolean };
+  readonly cookie: {
+    readonly name: string;
+    readonly domain: string | null;
+    readonly sameSite: "lax" | "strict" | "none";
+    readonly secure: boolean;
+  };
   readonly apiKeys: ApiKeysOptions;
   readonly apiKeyRoutes: boolean;
   readonly apiKeyScopes: ReadonlySet<string>;
@@ -119,8 +127,10 @@ export function resolveOptions(options: AuthOptions, environment: string | undef
   assertOptions("createAuth", options, OPTIONS);
   const production = environment === "production";
   const origin = resolveBaseUrl(options.baseUrl, production);
-  if (production && !options.store) throw new ConfigError("store", "production needs a store that outlives the process, such as redisStore({ client })");
-  if (production && options.store && !options.store.persistent) throw new ConfigError("store", `"${options.store.name}" forgets everything at a restart: use another in production`);
+  if (production && !options.store)
+    throw new ConfigError("store", "production needs a store that outlives the process, such as redisStore({ client })");
+  if (production && options.store && !options.store.persistent)
+    throw new ConfigError("store", `"${options.store.name}" forgets everything at a restart: use another in production`);
   assertTexts("linkByEmail", options.linkByEmail);
   return {
     secrets: resolveSecrets(options.secret, production),
@@ -149,19 +159,22 @@ function resolveSecrets(secret: AuthOptions["secret"], production: boolean): rea
   const list = (typeof secret === "string" ? [secret] : (secret ?? [])).filter((item) => item !== undefined && item !== "") as string[];
   if (list.some((item) => typeof item !== "string")) throw new ConfigError("secret", "give text, or a list of texts");
   if (list.length > 0) return list;
-  if (production) throw new ConfigError("secret", "is missing: set it to 32 bytes or more, made for instance with: openssl rand -base64 48");
+  if (production)
+    throw new ConfigError("secret", "is missing: set it to 32 bytes or more, made for instance with: openssl rand -base64 48");
   process.emitWarning("latchkey: no `secret`: made one up, so sessions end when this process does");
   return [randomBytes(48).toString("base64url")];
 }
 
 function resolveBaseUrl(baseUrl: string | undefined, production: boolean): string | null {
   if (baseUrl === undefined || baseUrl === "") {
-    if (production) throw new ConfigError("baseUrl", "is missing: set it to where the application is reached, such as https://app.example.com");
+    if (production)
+      throw new ConfigError("baseUrl", "is missing: set it to where the application is reached, such as https://app.example.com");
     process.emitWarning("latchkey: no `baseUrl`: only loopback hosts such as localhost are served");
     return null;
   }
   const origin = typeof baseUrl === "string" && URL.canParse(baseUrl) ? new URL(baseUrl) : null;
-  if (!origin || !/^https?:$/.test(origin.protocol)) throw new ConfigError("baseUrl", `"${baseUrl}" is no URL: write it as https://app.example.com`);
+  if (!origin || !/^https?:$/.test(origin.protocol))
+    throw new ConfigError("baseUrl", `"${baseUrl}" is no URL: write it as https://app.example.com`);
   if (origin.pathname !== "/" || origin.search || origin.hash || origin.username) {
     throw new ConfigError("baseUrl", "give scheme and host alone; the path of our routes is `basePath`");
   }
@@ -169,7 +182,8 @@ function resolveBaseUrl(baseUrl: string | undefined, production: boolean): strin
 }
 
 function resolveBasePath(basePath = "/auth"): string {
-  if (typeof basePath !== "string" || !/^(?:\/[\w.~-]+)+$/.test(basePath)) throw new ConfigError("basePath", `"${basePath}" is no path: write it as /auth, without a slash at the end`);
+  if (typeof basePath !== "string" || !/^(?:\/[\w.~-]+)+$/.test(basePath))
+    throw new ConfigError("basePath", `"${basePath}" is no path: write it as /auth, without a slash at the end`);
   return basePath;
 }
 
@@ -178,8 +192,13 @@ function resolveStrategies(strategies: readonly Strategy[]): ReadonlyMap<string,
   const byName = new Map<string, Strategy>();
   for (const strategy of strategies as readonly Strategy[]) {
     const { name } = strategy;
-    if (typeof strategy.authenticate !== "function") throw new ConfigError("strategies", "each must be a Passport strategy: an object with authenticate()");
-    if (!name || !/^[\w.-]{1,64}$/.test(name)) throw new ConfigError("strategies", `"${String(name)}" cannot be part of a path: give the strategy a name of letters, digits, ".", "_", "-"`);
+    if (typeof strategy.authenticate !== "function")
+      throw new ConfigError("strategies", "each must be a Passport strategy: an object with authenticate()");
+    if (!name || !/^[\w.-]{1,64}$/.test(name))
+      throw new ConfigError(
+        "strategies",
+        `"${String(name)}" cannot be part of a path: give the strategy a name of letters, digits, ".", "_", "-"`,
+      );
     if (byName.has(name)) throw new ConfigError("strategies", `two are named "${name}": give one of them another \`name\``);
     byName.set(name, strategy);
   }
@@ -187,7 +206,8 @@ function resolveStrategies(strategies: readonly Strategy[]): ReadonlyMap<string,
 }
 
 function resolveEmail(email: EmailTransport | undefined): EmailTransport | null {
-  if (email !== undefined && typeof email.send !== "function") throw new ConfigError("email", "give a transport: an object with send(message)");
+  if (email !== undefined && typeof email.send !== "function")
+    throw new ConfigError("email", "give a transport: an object with send(message)");
   return email ?? null;
 }
 
@@ -201,26 +221,39 @@ function resolveSession(options: SessionOptions): AuthConfig["session"] {
   }
   assertTexts("session.scopes", scopes);
   const own = { ...(idleTtl === undefined ? {} : { idleTtl }), ...(absoluteTtl === undefined ? {} : { absoluteTtl }) };
-  return { life: resolveSessionLife(preset, own), policy, max, membership: membership ?? null, onGuestMerge: onGuestMerge ?? null, scopes: new Set(scopes) };
+  return {
+    life: resolveSessionLife(preset, own),
+    policy,
+    max,
+    membership: membership ?? null,
+    onGuestMerge: onGuestMerge ?? null,
+    scopes: new Set(scopes),
+  };
 }
 
 function resolveCookie(options: CookieSettings, origin: string | null, allowInsecure: boolean): AuthConfig["cookie"] {
   assertOptions("cookie", options, ["name", "domain", "sameSite"]);
   const { name = "sid", domain, sameSite = "lax" } = options;
   if (typeof name !== "string" || !/^[\w-]{1,64}$/.test(name)) throw new ConfigError("cookie.name", "use letters, digits, `_` and `-`");
-  if (/^__(?:host|secure)-/i.test(name)) throw new ConfigError("cookie.name", "leave the prefix out: it is added where the scheme of baseUrl allows it");
+  if (/^__(?:host|secure)-/i.test(name))
+    throw new ConfigError("cookie.name", "leave the prefix out: it is added where the scheme of baseUrl allows it");
   if (domain !== undefined && !/^[a-z0-9.-]+$/i.test(domain)) throw new ConfigError("cookie.domain", `"${domain}" is no domain`);
   if (!["lax", "strict", "none"].includes(sameSite)) throw new ConfigError("cookie.sameSite", 'give "lax", "strict" or "none"');
   const secure = origin?.startsWith("https:") ?? false;
   if (!secure && origin && !isLoopback(new URL(origin).hostname) && !allowInsecure) {
-    throw new ConfigError("baseUrl", "use https: over plain http anybody on the way can take the session (allowInsecureCookies: true accepts that)");
+    throw new ConfigError(
+      "baseUrl",
+      "use https: over plain http anybody on the way can take the session (allowInsecureCookies: true accepts that)",
+    );
   }
-  if (sameSite === "none" && !secure) throw new ConfigError("cookie.sameSite", '"none" needs an https baseUrl: browsers drop such cookies without Secure');
+  if (sameSite === "none" && !secure)
+    throw new ConfigError("cookie.sameSite", '"none" needs an https baseUrl: browsers drop such cookies without Secure');
   return { name, domain: domain ?? null, sameSite, secure };
 }
 
 function resolveApiKeys(apiKeys: AuthOptions["apiKeys"]): Pick<AuthConfig, "apiKeys" | "apiKeyRoutes" | "apiKeyScopes"> {
-  if (apiKeys === undefined || typeof apiKeys === "boolean") return { apiKeys: {}, apiKeyRoutes: apiKeys ?? false, apiKeyScopes: new Set() };
+  if (apiKeys === undefined || typeof apiKeys === "boolean")
+    return { apiKeys: {}, apiKeyRoutes: apiKeys ?? false, apiKeyScopes: new Set() };
   assertOptions("apiKeys", apiKeys, ["prefix", "ttl", "idleTtl", "allowNoExpiry", "max", "scopes"]);
   const { scopes, ...options } = apiKeys;
   assertTexts("apiKeys.scopes", scopes);
@@ -234,5 +267,11 @@ function origins(option: string, list: readonly string[] | undefined): ReadonlyS
 
 /** Whether a host name is this machine's own. */
 export function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname.endsWith(".localhost") || /^127(?:\.\d{1,3}){3}$/.test(hostname) || hostname === "[::1]" || hostname === "::1";
+  return (
+    hostname === "localhost" ||
+    hostname.endsWith(".localhost") ||
+    /^127(?:\.\d{1,3}){3}$/.test(hostname) ||
+    hostname === "[::1]" ||
+    hostname === "::1"
+  );
 }

@@ -53,5 +53,7 @@ export function checked<T>(schema: ZodType<T>, input: unknown, where: string): T
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const field = issue?.code === "unrecognized_keys" ? "an unknown field" : `"${issue?.path.map(String).join(".") ?? ""}"`;
-  throw new RequestError(`The ${where} is misshapen: ${field} ${issue?.code === "unrecognized_keys" ? "is not allowed" : "is missing or wrong"}`);
+  throw new RequestError(
+    `The ${where} is misshapen: ${field} ${issue?.code === "unrecognized_keys" ? "is not allowed" : "is missing or wrong"}`,
+  );
 }

@@ -14,8 +14,10 @@ export interface PassportHabits {
  * with a callback, or awaited.
  */
 export function addPassportHabits(req: Request, res: Response, habits: PassportHabits): void {
-  const login = (user: unknown, options?: unknown, done?: Done) => settle(habits.login(req, res, user), typeof options === "function" ? (options as Done) : done);
-  const logout = (options?: unknown, done?: Done) => settle(habits.logout(req, res), typeof options === "function" ? (options as Done) : done);
+  const login = (user: unknown, options?: unknown, done?: Done) =>
+    settle(habits.login(req, res, user), typeof options === "function" ? (options as Done) : done);
+  const logout = (options?: unknown, done?: Done) =>
+    settle(habits.logout(req, res), typeof options === "function" ? (options as Done) : done);
   Object.assign(req, {
     login,
     logIn: login,

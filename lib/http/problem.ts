@@ -37,7 +37,10 @@ export function sendProblem(res: Response, error: AuthError, challenge?: { scope
   const problem: ProblemDocument = { type: "about:blank", title: TITLES[status] ?? "Error", status, code: error.code, detail };
   if (status === 401) res.setHeader("www-authenticate", CHALLENGED.has(error.code) ? `Bearer error="${error.code}"` : "Bearer");
   if (status === 403 && error.code === "insufficient_scope") {
-    res.setHeader("www-authenticate", `Bearer error="insufficient_scope"${challenge?.scope ? `, scope="${challenge.scope.join(" ")}"` : ""}`);
+    res.setHeader(
+      "www-authenticate",
+      `Bearer error="insufficient_scope"${challenge?.scope ? `, scope="${challenge.scope.join(" ")}"` : ""}`,
+    );
   }
   if (error.retryAfter !== undefined) res.setHeader("retry-after", String(Math.max(1, Math.ceil(error.retryAfter))));
   res.setHeader("cache-control", "no-store");
@@ -64,5 +67,7 @@ export function asAuthError(error: unknown): AuthError | null {
   if (typeof status !== "number" || status < 400 || status > 499) return null;
   if (status === 413) return new RequestError("The body is too large", "body_too_large", { status, cause: error });
   if (status === 415) return new RequestError("Send application/json or a form", "unsupported_media_type", { status, cause: error });
-  return new RequestError(type === "entity.parse.failed" ? "The body is not valid JSON" : "The request is malformed", "invalid_request", { cause: error });
+  return new RequestError(type === "entity.parse.failed" ? "The body is not valid JSON" : "The request is malformed", "invalid_request", {
+    cause: error,
+  });
 }

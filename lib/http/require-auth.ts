@@ -88,7 +88,11 @@ export function signedIn(req: Request): SignedInContext {
 }
 
 /** Why a context is not enough; `null` when it is. */
-export function refuse(auth: AuthContext, { kinds, roles, scope, maxAge }: Pick<RequireAuthConfig, "kinds" | "roles" | "scope" | "maxAge">, now: number): AuthError | null {
+export function refuse(
+  auth: AuthContext,
+  { kinds, roles, scope, maxAge }: Pick<RequireAuthConfig, "kinds" | "roles" | "scope" | "maxAge">,
+  now: number,
+): AuthError | null {
   if (!kinds.has(auth.kind)) {
     if (auth.isAuthenticated) return new PermissionError("credential_not_allowed", "This kind of credential is not accepted here");
     return auth.failure ?? new CredentialError("authentication_required", "Sign in first");
@@ -97,12 +101,20 @@ export function refuse(auth: AuthContext, { kinds, roles, scope, maxAge }: Pick<
   if (scope.some((needed) => !auth.hasScope(needed))) return new PermissionError("insufficient_scope", "The credential lacks a scope");
   if (maxAge !== null) {
     if (auth.kind !== "session") return new PermissionError("credential_not_allowed", "This needs a signed-in session");
-    if (now - auth.authenticatedAt > maxAge * 1000) return new CredentialError("insufficient_user_authentication", "Authenticate again to go on");
+    if (now - auth.authenticatedAt > maxAge * 1000)
+      return new CredentialError("insufficient_user_authentication", "Authenticate again to go on");
   }
   return null;
 }
 
-function answer(refusal: AuthError, config: RequireAuthConfig, services: GuardServices, req: Request, res: Response, next: NextFunction): void {
+function answer(
+  refusal: AuthError,
+  config: RequireAuthConfig,
+  services: GuardServices,
+  req: Request,
+  res: Response,
+  next: NextFunction,
+): void {
   if (config.onRefused === "next") return next(refusal);
   const signInUrl = config.signInUrl ?? services.signInUrl;
   if (signInUrl && refusal.status === 401 && isNavigation(req)) {

@@ -18,7 +18,18 @@ type Provider = z.infer<typeof provider>;
 type Call = RouteCall<unknown, unknown, Provider>;
 
 /** What a provider may send back, by protocol; anything else is not looked at. */
-const CALLBACK_FIELDS = ["code", "state", "iss", "error", "error_description", "error_uri", "oauth_token", "oauth_verifier", "session_state", "scope"];
+const CALLBACK_FIELDS = [
+  "code",
+  "state",
+  "iss",
+  "error",
+  "error_description",
+  "error_uri",
+  "oauth_token",
+  "oauth_verifier",
+  "session_state",
+  "scope",
+];
 const callbackInput = z.looseObject(Object.fromEntries(CALLBACK_FIELDS.map((name) => [name, z.string().max(4096).optional()])));
 
 /** Signing in through a provider. */
@@ -68,7 +79,10 @@ export const oauthRoutes = [
       try {
         return await complete(call, call.query);
       } catch (error) {
-        return failurePage(call, asAuthError(error) ?? new ProviderError("provider_error", "The provider could not be asked", { cause: error }));
+        return failurePage(
+          call,
+          asAuthError(error) ?? new ProviderError("provider_error", "The provider could not be asked", { cause: error }),
+        );
       }
     },
   }),
@@ -134,7 +148,9 @@ async function finish(call: Call, data: TransactionData, user: unknown): Promise
   if (data.intent === "reauthenticate") return stepUp(call, data, mustHave(identity));
 
   const userId = identity ? (await kit.signIn.withIdentity(identity, { source })).userId : asUserId(user);
-  const idp = identity?.providerSessionId ? { provider: identity.provider, issuer: identity.issuer, sid: identity.providerSessionId } : null;
+  const idp = identity?.providerSessionId
+    ? { provider: identity.provider, issuer: identity.issuer, sid: identity.providerSessionId }
+    : null;
   const reply = await establish(call, { userId, method: params.provider, idp });
   return { ...reply, location: data.returnTo };
 }
@@ -175,7 +191,9 @@ function sameSession(req: Request, data: TransactionData) {
 
 function refusal(outcome: Exclude<Outcome, { kind: "success" | "redirect" }>): AuthError {
   if (outcome.kind === "error") {
-    return outcome.error instanceof AuthError ? outcome.error : new ProviderError("provider_error", "Signing in failed", { cause: outcome.error });
+    return outcome.error instanceof AuthError
+      ? outcome.error
+      : new ProviderError("provider_error", "Signing in failed", { cause: outcome.error });
   }
   return new CredentialError("sign_in_refused", "Signing in was refused");
 }
@@ -191,7 +209,8 @@ function mustHave(identity: Identity | null): Identity {
 
 function asUserId(user: unknown): string {
   const id = typeof user === "object" && user !== null && "id" in user ? user.id : undefined;
-  if (typeof id !== "string" || id === "") throw new ProviderError("provider_error", "The strategy's user has no id: give { id: string } or identify()");
+  if (typeof id !== "string" || id === "")
+    throw new ProviderError("provider_error", "The strategy's user has no id: give { id: string } or identify()");
   return id;
 }
 

@@ -1,0 +1,369 @@
+import { describe, expect, it } from "vitest";
+import { memoryStore } from "../../lib/adapters/memory/index.ts";
+import { sessionCollection } from "../../lib/core/session-record.ts";
+import { ownerTag } from "../../lib/crypto/hash.ts";
+import { createTestClock } from "../../lib/testing/clock.ts";
+import { counting, createTestKit } from "../support/kit.ts";
+
+const DAY = 86_400;
+
+describe("a session", () => {
+  it("is found again by its token, with one read and no write", async () => {
+    const clock = createTestClock();
+    const { store, calls } = counting(memoryStore({ clock }));
+    const { sessions } = createTestKit({ clock, store });
+    const { session, token } = await sessions.create({ userId: "user-1", methods: ["oidc"], data: { theme: "dark" } });
+    for (const name of Object.keys(calls)) delete calls[name];
+
+    const resolved = await sessions.resolve(token);
+
+    expect(resolved.session).toEqual(session);
+    expect(calls).toEqual({ get: 1 });
+  });
+
+  it("keeps who, how, where from and the application's data", async () => {
+    const { sessions, clock } = createTestKit();
+    const userAgent =
+      "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36";
+    const source = { ip: "192.0.2.7", userAgent };
+    const { session } = await sessions.create({
+      userId: "user-1",
+      methods: ["oidc"],
+      source,
+      tenantId: "acme",
+      type: "app",
+      data: { a: [1] },
+    });
+
+    expect(await sessions.get(session.id)).toMatchObject({
+      userId: "user-1",
+      kind: "user",
+      type: "app",
+      tenantId: "acme",
+      methods: ["oidc"],
+      createdAt: clock.now(),
+      authenticatedAt: clock.now(),
+      device: { label: "Chrome on macOS", ip: "192.0.2.7" },
+      data: { a: [1] },
+    });
+  });
+
+  it("ends after a day without use, and at thirty days whatever happens", async () => {
+    const { sessions, clock, background } = createTestKit();
+    const { token } = await sessions.create({ userId: "user-1" });
+    const used = await sessions.create({ userId: "user-1" });
+
+    for (let day = 0; day < 29; day += 1) {
+      clock.advance(DAY - 1);
+      const { session } = await sessions.resolve(used.token);
+      sessions.touch(session!);
+      await background.drain(1000);
+    }
+    expect((await sessions.resolve(token)).failure?.code).toBe("session_not_found");
+    expect((await sessions.resolve(used.token)).session).not.toBeNull();
+
+    clock.advance(DAY - 1);
+    sessions.touch((await sessions.resolve(used.token)).session!);
+    await background.drain(1000);
+    clock.advance(29);
+    expect((await sessions.resolve(used.token)).session).not.toBeNull();
+    clock.advance(1);
+    expect((await sessions.resolve(used.token)).session).toBeNull();
+  });
+
+  it("rule 7: is over at the very instant its idle life ends", async () => {
+    const { sessions, clock } = createTestKit({ life: { idleTtl: 60, absoluteTtl: 600 } });
+    const { token } = await sessions.create({ userId: "user-1" });
+
+    clock.set(clock.now() + 59_999);
+    expect((await sessions.resolve(token)).session).not.toBeNull();
+    clock.set(clock.now() + 1);
+    expect((await sessions.resolve(token)).session).toBeNull();
+  });
+
+  it("asks the store nothing about a forged, cut, doubled or foreign token", async () => {
+    const clock = createTestClock();
+    const { store, calls } = counting(memoryStore({ clock }));
+    const { sessions } = createTestKit({ clock, store });
+    const { token } = await sessions.create({ userId: "user-1" });
+    const foreign = await createTestKit({ secrets: ["another secret that is long enough too"] }).sessions.create({ userId: "user-1" });
+    calls.get = 0;
+
+    const forged = [
+      "",
+      "x",
+      token.slice(0, -1),
+      `${token}A`,
+      token.toUpperCase(),
+      `${token.slice(0, 50)}${token[50] === "A" ? "B" : "A"}${token.slice(51)}`,
+      `${token[0] === "A" ? "B" : "A"}${token.slice(1)}`,
+      "a".repeat(107),
+      `${token.slice(0, 106)}${String.fromCharCode(token.charCodeAt(106) + 1)}`,
+      foreign.token,
+    ];
+    for (const text of forged) expect((await sessions.resolve(text)).failure?.code).toBe("invalid_token");
+    expect(calls.get).toBe(0);
+  });
+
+  it("rests without anything that would open it", async () => {
+    const { sessions, store } = createTestKit();
+    const { token } = await sessions.create({ userId: "user-1" });
+
+    const [record] = await store.list(sessionCollection, ownerTag("user-1"));
+    const dump = Buffer.from(record!.value).toString("latin1") + record!.id + record!.partition;
+    const secret = Buffer.from(token, "base64url").subarray(32, 64);
+    expect(dump).not.toContain(secret.toString("latin1"));
+    expect(dump).not.toContain(secret.toString("base64url").slice(2, 40));
+  });
+
+  it("is signed anew when an older secret signed it, and refused when that secret is gone", async () => {
+    const old = "the old secret, which is long enough to use";
+    const current = "the new secret, which is long enough to use";
+    const { sessions, store, clock } = createTestKit({ secrets: [old] });
+    const { token } = await sessions.create({ userId: "user-1" });
+
+    const during = createTestKit({ secrets: [current, old], store, clock });
+    const { resign, session } = await during.sessions.resolve(token);
+    expect(session?.userId).toBe("user-1");
+
+    const after = createTestKit({ secrets: [current], store, clock });
+    expect((await after.sessions.resolve(token)).failure?.code).toBe("invalid_token");
+    expect((await after.sessions.resolve(resign!)).session?.userId).toBe("user-1");
+    expect((await after.sessions.resolve(resign!)).resign).toBeNull();
+  });
+
+  it("rule 12: gets a new secret by rotation, and the old one is dead at once", async () => {
+    const { sessions } = createTestKit();
+    const first = await sessions.create({ userId: "user-1", data: { cart: 1 } });
+    const second = await sessions.rotate(first.session);
+
+    expect((await sessions.resolve(first.token)).session).toBeNull();
+    const { session } = await sessions.resolve(second.token);
+    expect(session).toMatchObject({ id: first.session.id, data: { cart: 1 } });
+  });
+
+  it("is rotated by one of two requests that hold the same token", async () => {
+    const { sessions } = createTestKit();
+    const { session } = await sessions.create({ userId: "user-1" });
+
+    const results = await Promise.allSettled(Array.from({ length: 10 }, () => sessions.rotate(session)));
+    expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    for (const result of results) if (result.status === "rejected") expect(result.reason.code).toBe("session_rotated");
+  });
+});
+
+describe("activity", () => {
+  it("is written back at most once a minute", async () => {
+    const clock = createTestClock();
+    const { store, calls } = counting(memoryStore({ clock }));
+    const { sessions, background } = createTestKit({ clock, store });
+    const { token } = await sessions.create({ userId: "user-1" });
+    calls.commit = 0;
+
+    for (let second = 0; second < 130; second += 1) {
+      clock.advance(1);
+      sessions.touch((await sessions.resolve(token)).session!);
+      await background.drain(1000);
+    }
+    expect(calls.commit).toBe(2);
+  });
+
+  it("rule 8: never brings a removed session back, however late its write", async () => {
+    const { sessions, clock, background } = createTestKit();
+    const { token } = await sessions.create({ userId: "user-1" });
+    clock.advance(61);
+    const { session } = await sessions.resolve(token);
+    sessions.touch(session!);
+    await sessions.revoke(session!.id);
+    await background.drain(1000);
+
+    expect((await sessions.resolve(token)).session).toBeNull();
+    expect(await sessions.list("user-1")).toEqual([]);
+  });
+
+  it("rule 9: ends within a minute a session whose epoch has moved, even if its removal was lost", async () => {
+    const { sessions, principals, clock, background, heard } = createTestKit();
+    const { token } = await sessions.create({ userId: "user-1" });
+    await principals.raiseEpoch("user-1");
+
+    clock.advance(60);
+    sessions.touch((await sessions.resolve(token)).session!);
+    await background.drain(1000);
+    expect((await sessions.resolve(token)).session).toBeNull();
+    expect(heard.find(({ type }) => type === "session.revoked")?.details).toMatchObject({ reason: "stale_epoch" });
+  });
+
+  it("rule 34: takes changed roles in within a minute, or at once when asked to", async () => {
+    const { sessions, principals, clock, background } = createTestKit();
+    const { token } = await sessions.create({ userId: "user-1" });
+    await principals.setRoles("user-1", ["editor"]);
+    expect((await sessions.resolve(token)).session?.roles).toEqual([]);
+
+    await sessions.refresh("user-1");
+    expect((await sessions.resolve(token)).session?.roles).toEqual(["editor"]);
+
+    await principals.setRoles("user-1", []);
+    clock.advance(60);
+    sessions.touch((await sessions.resolve(token)).session!);
+    await background.drain(1000);
+    expect((await sessions.resolve(token)).session?.roles).toEqual([]);
+  });
+});
+
+describe("ending sessions", () => {
+  it("tells the first caller true and the second false", async () => {
+    const { sessions } = createTestKit();
+    const { session } = await sessions.create({ userId: "user-1" });
+    expect(await sessions.revoke(session.id)).toBe(true);
+    expect(await sessions.revoke(session.id)).toBe(false);
+    expect(await sessions.revoke("nonsense")).toBe(false);
+  });
+
+  it("leaves another user's session alone", async () => {
+    const { sessions } = createTestKit();
+    const { session, token } = await sessions.create({ userId: "user-1" });
+    expect(await sessions.revoke(session.id, { userId: "user-2" })).toBe(false);
+    expect((await sessions.resolve(token)).session).not.toBeNull();
+  });
+
+  it("ends all of a user's at once, or all but one", async () => {
+    const { sessions } = createTestKit();
+    const kept = await sessions.create({ userId: "user-1" });
+    const other = await sessions.create({ userId: "user-1" });
+    const stranger = await sessions.create({ userId: "user-2" });
+
+    await sessions.revokeAll("user-1", { keep: kept.session });
+    expect((await sessions.resolve(kept.token)).session).not.toBeNull();
+    expect((await sessions.resolve(other.token)).session).toBeNull();
+
+    await sessions.revokeAll("user-1");
+    expect((await sessions.resolve(kept.token)).session).toBeNull();
+    expect((await sessions.resolve(stranger.token)).session).not.toBeNull();
+  });
+
+  it("keeps the one it spares through the next minute's check", async () => {
+    const { sessions, clock, background } = createTestKit();
+    const kept = await sessions.create({ userId: "user-1" });
+    await sessions.revokeAll("user-1", { keep: kept.session });
+    clock.advance(61);
+    sessions.touch((await sessions.resolve(kept.token)).session!);
+    await background.drain(1000);
+    expect((await sessions.resolve(kept.token)).session).not.toBeNull();
+  });
+
+  it("rule 9: leaves none of 64 sign-ins that raced with ending them all", async () => {
+    const { sessions } = createTestKit();
+    const signIns = Array.from({ length: 64 }, () => sessions.create({ userId: "user-1" }));
+    await sessions.revokeAll("user-1");
+    const made = (await Promise.allSettled(signIns)).flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+
+    for (const { token } of made) expect((await sessions.resolve(token)).session).toBeNull();
+  });
+
+  it("refuses a disabled user", async () => {
+    const { sessions, principals } = createTestKit();
+    await principals.setStatus("user-1", "disabled");
+    await expect(sessions.create({ userId: "user-1" })).rejects.toMatchObject({ code: "user_disabled" });
+  });
+});
+
+describe("how many sessions a user has", () => {
+  it("is capped, the oldest giving way, also under racing sign-ins", async () => {
+    const { sessions } = createTestKit({ max: 5 });
+    const first = await sessions.create({ userId: "user-1" });
+    await Promise.all(Array.from({ length: 20 }, () => sessions.create({ userId: "user-1" })));
+
+    expect(await sessions.list("user-1")).toHaveLength(5);
+    expect((await sessions.resolve(first.token)).session).toBeNull();
+  });
+
+  it("is one under the policy single, also under racing sign-ins", async () => {
+    const { sessions } = createTestKit({ policy: "single" });
+    const made = await Promise.all(Array.from({ length: 20 }, () => sessions.create({ userId: "user-1" })));
+    const alive = await Promise.all(made.map(({ token }) => sessions.resolve(token)));
+    expect(alive.filter(({ session }) => session)).toHaveLength(1);
+  });
+
+  it("can be counted and listed by operators, expired ones flagged", async () => {
+    const { sessions } = createTestKit();
+    await sessions.create({ userId: "alice" });
+    await sessions.create({ userId: "alice" });
+    await sessions.create({ userId: "bob" });
+    expect(await sessions.count()).toBe(3);
+    expect((await sessions.listAll({ limit: 2 })).sessions).toHaveLength(2);
+    expect(await sessions.list("")).toEqual([]);
+  });
+});
+
+describe("session data", () => {
+  it("keeps both of two fields written at once", async () => {
+    const { sessions } = createTestKit();
+    const { session } = await sessions.create({ userId: "user-1" });
+    await Promise.all(Array.from({ length: 20 }, (_, index) => sessions.updateData(session.id, { [`field${index}`]: index })));
+    expect(Object.keys((await sessions.get(session.id))!.data)).toHaveLength(20);
+  });
+
+  it("drops a field set to undefined and refuses more than it may hold", async () => {
+    const { sessions } = createTestKit();
+    const { session } = await sessions.create({ userId: "user-1", data: { a: 1, b: 2 } });
+    expect((await sessions.updateData(session.id, { a: undefined })).data).toEqual({ b: 2 });
+    await expect(sessions.updateData(session.id, { big: "x".repeat(70_000) })).rejects.toMatchObject({ code: "session_data_too_large" });
+    await expect(sessions.createGuest({ data: { big: "x".repeat(20_000) } })).rejects.toMatchObject({ code: "session_data_too_large" });
+  });
+});
+
+describe("tenants", () => {
+  it("admit members only, under a new secret", async () => {
+    const { sessions } = createTestKit({ membership: (userId, tenantId) => userId === "user-1" && tenantId === "acme" });
+    const first = await sessions.create({ userId: "user-1" });
+    const { session, token } = await sessions.setTenant(first.session, "acme");
+    expect(session.tenantId).toBe("acme");
+    expect((await sessions.resolve(first.token)).session).toBeNull();
+    await expect(sessions.setTenant(session, "rivals")).rejects.toMatchObject({ code: "not_a_member" });
+    expect((await sessions.resolve(token)).session?.tenantId).toBe("acme");
+  });
+
+  it("rule 32: take an error, undefined or a truthy object of the callback as a no", async () => {
+    for (const membership of [() => Promise.reject(new Error("down")), () => undefined as never, () => ({ error: true }) as never]) {
+      const { sessions } = createTestKit({ membership });
+      const { session } = await sessions.create({ userId: "user-1" });
+      await expect(sessions.setTenant(session, "acme")).rejects.toMatchObject({ code: "not_a_member" });
+    }
+  });
+});
+
+describe("a guest", () => {
+  it("becomes one user, with its data, once", async () => {
+    const merged: string[] = [];
+    const { sessions } = createTestKit({ onGuestMerge: ({ guestId }) => void merged.push(guestId) });
+    const guest = await sessions.createGuest({ data: { cart: 3 } });
+    const { session } = await sessions.upgrade(guest.token, { userId: "user-1", methods: ["oidc"] });
+
+    expect(session).toMatchObject({ kind: "user", userId: "user-1", data: { cart: 3 } });
+    expect(session.id).not.toBe(guest.session.id);
+    expect(merged).toEqual([guest.session.userId]);
+    expect((await sessions.resolve(guest.token)).session).toBeNull();
+  });
+
+  it("is won by one of two users who claim it at once", async () => {
+    const { sessions } = createTestKit();
+    const guest = await sessions.createGuest({ data: { cart: 3 } });
+    const upgraded = await Promise.all(["a", "b", "c", "d"].map((userId) => sessions.upgrade(guest.token, { userId })));
+    expect(upgraded.filter(({ session }) => session.data["cart"] === 3)).toHaveLength(1);
+  });
+
+  it("can be claimed again by the same user after a crash in between", async () => {
+    let crash = true;
+    const { sessions } = createTestKit({
+      onGuestMerge() {
+        if (crash) throw new Error("crashed");
+      },
+    });
+    const guest = await sessions.createGuest({ data: { cart: 3 } });
+    await expect(sessions.upgrade(guest.token, { userId: "user-1" })).rejects.toThrow("crashed");
+    expect((await sessions.resolve(guest.token)).session).toBeNull();
+    crash = false;
+    const { session } = await sessions.upgrade(guest.token, { userId: "user-1" });
+    expect(session.data).toEqual({ cart: 3 });
+  });
+});
