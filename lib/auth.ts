@@ -13,8 +13,8 @@ import { createSessionTokens } from "./core/session-token.ts";
 import { createSessions, type Sessions } from "./core/sessions.ts";
 import { createSignIn, type SignIn } from "./core/sign-in.ts";
 import { createTransactions } from "./core/transactions.ts";
-import { createUsers } from "./core/user-directory.ts";
-import type { UserStore } from "./core/users.ts";
+import { directoryUserStore } from "./core/user-directory.ts";
+import { createUsers, type Users } from "./core/users.ts";
 import { createKeyRing } from "./crypto/key-ring.ts";
 import { consoleTransport } from "./email/console.ts";
 import { emailTemplates } from "./email/messages.ts";
@@ -41,7 +41,7 @@ import { isLoopback, resolveOptions, type AuthOptions } from "./options.ts";
 /** What {@link createAuth} makes: an Express middleware that holds the services. Every flow that has a route can be called from code. */
 export interface Auth extends RequestHandler {
   readonly sessions: Sessions;
-  readonly users: UserStore;
+  readonly users: Users;
   readonly accounts: Accounts;
   readonly principals: Principals;
   readonly signIn: SignIn;
@@ -79,7 +79,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     events.emit("background.failed", { message: error instanceof Error ? error.message : String(error) }),
   );
   const principals = createPrincipals(store);
-  const users = config.users ?? createUsers({ store, clock });
+  const users = createUsers({ store: config.users ?? directoryUserStore(store), clock });
   const rateLimits = createRateLimits({ store, clock, events, keys });
   const sessions = createSessions({
     store,

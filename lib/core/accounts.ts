@@ -43,13 +43,13 @@ export interface Accounts {
    * Links an identity to a user. It may be called twice: the user's own account takes the newer tokens.
    * @throws {ConflictError} `account_already_linked` when the identity is another user's.
    */
-  link(link: From & { userId: string; identity: Identity }): Promise<AccountSummary>;
+  link(link: { userId: string; identity: Identity }, from?: From): Promise<AccountSummary>;
   /**
-   * Removes an account of this user, if another way in is left: another account, or with `otherWaysIn` something else,
-   * such as a proven address that codes reach. Of two unlinked at once, one stays.
+   * Removes an account of this user, if another way in is left: another account, or one of `otherWaysIn` that the
+   * caller counted, such as a proven address that codes reach. Of two unlinked at once, one stays.
    * @throws {NotFoundError} `account_not_found`, also when it is another user's; {@link ConflictError} `last_way_in`.
    */
-  unlink(link: From & { userId: string; accountId: string; otherWaysIn: boolean }): Promise<void>;
+  unlink(link: { userId: string; accountId: string; otherWaysIn: number }, from?: From): Promise<void>;
   /** Removes all accounts of a user, the password with them. Idempotent. */
   deleteForUser(userId: string): Promise<void>;
   /**
@@ -195,26 +195,26 @@ export function createAccounts({ store, keys, clock, events, ids = () => randomT
 
     saveTokens,
 
-    async link({ userId, identity, source }) {
+    async link({ userId, identity }, from = {}) {
       const fresh = withNewer(blank(identity, userId, false), identity.tokens);
       const { record, inserted } = await insertOrFind(fresh, identity);
       if (record.account.userId !== userId || record.account.pending) {
         throw new ConflictError("account_already_linked", "That account belongs to another user");
       }
-      if (inserted) linked(record, { source });
+      if (inserted) linked(record, from);
       else if (identity.tokens) return saveTokens(record.account.id, identity.tokens);
       return record.account;
     },
 
-    async unlink({ userId, accountId, otherWaysIn, source = null }) {
+    async unlink({ userId, accountId, otherWaysIn }, { source = null } = {}) {
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
         const waysIn = (await allOf(userId)).filter(({ account }) => !account.pending);
         const gone = waysIn.find(({ account }) => account.id === accountId);
         if (!gone) throw accountNotFound();
         const left = waysIn.find((record) => record !== gone && isWayIn(record));
-        if (!left && !otherWaysIn) throw new ConflictError("last_way_in", "This is the only way to sign in: add another one first");
+        if (!left && otherWaysIn < 1) throw new ConflictError("last_way_in", "This is the only way to sign in: add another one first");
         // The one that is left is written too, so that two cannot be removed each on account of the other; in id order, so that no two writers wait for each other.
-        const writes = left && !otherWaysIn ? [replacing(left), removing(gone)] : [removing(gone)];
+        const writes = left && otherWaysIn < 1 ? [replacing(left), removing(gone)] : [removing(gone)];
         if (left && left.account.id > accountId) writes.reverse();
         if (!(await store.commit(writes))) continue;
         events.emit("account.unlinked", { provider: gone.account.providerId, accountId }, { userId, source });

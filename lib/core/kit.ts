@@ -10,7 +10,7 @@ import type { RateLimits } from "./rate-limits.ts";
 import type { Sessions } from "./sessions.ts";
 import type { SignIn } from "./sign-in.ts";
 import type { Transactions } from "./transactions.ts";
-import type { UserStore } from "./users.ts";
+import type { Users } from "./users.ts";
 
 /** The services of one `createAuth`: what routes call, and what an application calls from code. */
 export interface Kit {
@@ -19,7 +19,7 @@ export interface Kit {
   readonly store: RecordStore;
   readonly principals: Principals;
   readonly sessions: Sessions;
-  readonly users: UserStore;
+  readonly users: Users;
   readonly accounts: Accounts;
   readonly signIn: SignIn;
   readonly magicCodes: MagicCodes;

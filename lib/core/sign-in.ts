@@ -72,7 +72,7 @@ export function createSignIn(parts: SignInParts): SignIn {
       throw new ConflictError("account_not_linked", "A user with this email address exists: sign in as before, then link this account");
     }
     await principals.activeStanding(holder.id);
-    const { id } = await accounts.link({ userId: holder.id, identity, ...from });
+    const { id } = await accounts.link({ userId: holder.id, identity }, from);
     return { userId: holder.id, created: false, accountId: id };
   };
 
@@ -139,7 +139,7 @@ export function createSignIn(parts: SignInParts): SignIn {
 
     async linkIdentity(userId, identity, from = {}) {
       assertIdentity(identity);
-      return accounts.link({ userId, identity, ...from });
+      return accounts.link({ userId, identity }, from);
     },
   };
 }
