@@ -31,7 +31,7 @@ export { rateLimit, type RateLimitOptions } from "./http/rate-limit.ts";
 export { errorHandler, type ProblemDocument } from "./http/problem.ts";
 export type { Guard, Passed } from "./http/request.ts";
 export type { Session, SessionDevice, Sessions, NewSession, IssuedSession, GuestMerge, Membership } from "./core/sessions.ts";
-export type { User, UserStore } from "./core/users.ts";
+export type { NewUser, User, UserStore, Users } from "./core/users.ts";
 export type { Accounts } from "./core/accounts.ts";
 export type { ApiKey, ApiKeys, ApiKeysOptions } from "./core/api-keys.ts";
 export { apiKeyPattern } from "./core/api-keys.ts";

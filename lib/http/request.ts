@@ -34,8 +34,8 @@ declare module "express-serve-static-core" {
 
 declare global {
   namespace Express {
-    // Merges with what Passport's types declare, where an application has them.
-    interface User extends LatchkeyUser {}
+    // Merges with what Passport's types declare. A strategy's own user may be no more than an id.
+    interface User extends Pick<LatchkeyUser, "id">, Partial<Omit<LatchkeyUser, "id">> {}
     interface Request {
       /** The user, where it was asked for. */
       user?: User | undefined;

@@ -1,13 +1,13 @@
 import type { Request } from "express";
 import type { Clock } from "../clock.ts";
 import type { RateLimits } from "../core/rate-limits.ts";
-import type { UserStore } from "../core/users.ts";
+import type { Users } from "../core/users.ts";
 import { ConfigError } from "../errors.ts";
 
 /** What guards need beside `req.auth`. */
 export interface GuardServices {
   readonly clock: Clock;
-  readonly users: UserStore;
+  readonly users: Users;
   readonly rateLimits: RateLimits;
   readonly signInUrl: string | null;
 }
