@@ -2,7 +2,7 @@
  * Checks that what the README shows is true: a block that names an example equals that file, every other TypeScript block compiles
  * against the built package, and the first one runs. Run `npm run build` before.
  *
- *     npx tsx scripts/check-readme.ts
+ *     npx tsx scripts/check-readme.ts [--write]      --write copies the examples into the README first
  */
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -12,7 +12,16 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const quickstart = "examples/quickstart.ts";
-const readme = readFileSync(join(root, "README.md"), "utf8");
+const quoted = /^(<!-- (examples\/\S+\.ts) -->\n+```ts\n)[\s\S]*?^```$/gm;
+const path = join(root, "README.md");
+if (process.argv.includes("--write")) {
+  const copied = readFileSync(path, "utf8").replaceAll(
+    quoted,
+    (_, head: string, file: string) => `${head}${readFileSync(join(root, file), "utf8")}\`\`\``,
+  );
+  writeFileSync(path, copied);
+}
+const readme = readFileSync(path, "utf8");
 
 // A project of its own, in which `latchkey` is the built package.
 const project = mkdtempSync(join(tmpdir(), "latchkey-readme-"));
