@@ -30,3 +30,24 @@ export interface TokenSet {
   /** Granted scopes, separated by spaces. */
   readonly scope: string | null;
 }
+
+/** What our own strategies offer beyond Passport's `name` and `authenticate`. */
+export interface ProviderStrategy {
+  readonly name: string;
+  /** What accounts made through it are kept under. */
+  readonly issuer: string;
+  /** How the provider sends its answer: in the query of a GET, or (`form_post`) in a cross-site POST. */
+  readonly responseMode: "query" | "form_post";
+  /**
+   * New tokens for a refresh token. A reply without a refresh token carries the old one forward (RFC 6749, section 6).
+   * @throws {ProviderError} `invalid_grant`: the provider ended it, only signing in again helps; `provider_unavailable`, `provider_error`.
+   */
+  refresh(tokens: TokenSet): Promise<TokenSet>;
+  /** Where to send the browser to end the provider's session too (OpenID Connect RP-Initiated Logout 1.0); `null` when it offers none. */
+  endSessionUrl(logout: { readonly idToken: string | null; readonly returnTo?: string | undefined }): Promise<string | null>;
+}
+
+/** Whether a strategy is one of ours, or offers the same. */
+export function isProviderStrategy<T extends object>(strategy: T): strategy is T & ProviderStrategy {
+  return "issuer" in strategy && "refresh" in strategy && typeof strategy.refresh === "function" && "endSessionUrl" in strategy;
+}

@@ -1,0 +1,161 @@
+import type { Strategy } from "passport";
+import { randomToken } from "../crypto/random.ts";
+import { AuthError, ProviderError } from "../errors.ts";
+import { asProviderError, providerFailure } from "./provider-failure.ts";
+
+/** The one thing that came of running a strategy. */
+export type Outcome =
+  | { readonly kind: "redirect"; readonly url: string; readonly status: number }
+  | { readonly kind: "success"; readonly user: unknown; readonly info: unknown }
+  | { readonly kind: "fail"; readonly challenge: unknown; readonly status: number | undefined }
+  | { readonly kind: "pass" }
+  | { readonly kind: "error"; readonly error: AuthError };
+
+/** What the strategy gets to see as `req`: the request itself, but for what is given here. */
+export interface RequestView {
+  /** Express's request, or anything a strategy can read as one. Left as it is. */
+  readonly req: object;
+  /** Becomes `req.session`: what the strategy writes here is what the transaction keeps. */
+  readonly session: Record<string, unknown>;
+  readonly query?: Readonly<Record<string, unknown>> | undefined;
+  readonly body?: unknown;
+  readonly url?: string | undefined;
+  readonly method?: string | undefined;
+}
+
+/** Options of {@link runStrategy}; all but `timeout` reach the strategy's `authenticate(req, options)`. */
+export interface RunOptions {
+  /** The absolute URL that the provider sends the browser back to. */
+  readonly callbackURL?: string | undefined;
+  /** Ask the provider to authenticate the person anew, and check that it did. Our own OpenID strategies do; others ignore it. */
+  readonly reauthenticate?: boolean | undefined;
+  readonly scope?: string | readonly string[] | undefined;
+  /** Seconds until a strategy that says nothing has failed. Default: 10. */
+  readonly timeout?: number | undefined;
+}
+
+/** What Passport puts on a strategy before it runs it. */
+interface StrategyRun {
+  authenticate(req: object, options: object): unknown;
+  success(user: unknown, info?: unknown): void;
+  fail(challenge?: unknown, status?: number): void;
+  redirect(url: string, status?: number): void;
+  pass(): void;
+  error(error: unknown): void;
+  _verify?: unknown;
+}
+
+type Report = (outcome: Outcome) => void;
+type Verify = (this: unknown, ...args: unknown[]) => unknown;
+
+/**
+ * Runs any Passport strategy for one request, without Passport: on an object of its own that inherits from the strategy, so that requests
+ * do not meet, with a request whose `session` is ours to keep. Only the first outcome counts. It never rejects: whatever is thrown, in
+ * the strategy or in its verify function, at once or later, becomes an `error` outcome, always one of our errors, with secrets redacted.
+ */
+export function runStrategy(strategy: Strategy, view: RequestView, options: RunOptions = {}): Promise<Outcome> {
+  const { timeout = 10, ...passedOn } = options;
+  const req = requestView(view);
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      resolve({ kind: "error", error: new ProviderError("provider_unavailable", "The provider took too long to answer") });
+    }, timeout * 1000);
+    const report: Report = (outcome) => {
+      clearTimeout(timer);
+      resolve(settled(outcome, queryOf(req)));
+    };
+    const broken = (error: unknown) => report({ kind: "error", error: asProviderError(error) });
+    try {
+      const run = strategyRun(strategy, report);
+      const running = run.authenticate(req, passedOn);
+      if (isThenable(running)) running.then(undefined, broken);
+    } catch (error) {
+      broken(error);
+    }
+  });
+}
+
+/** A redirect's URL, and the `state` or `oauth_token` in it that the callback will bring back. One without either gets a `state`. */
+export function withState(url: string): { url: string; state: string } {
+  const parsed = URL.canParse(url) ? new URL(url) : null;
+  if (!parsed || (parsed.protocol !== "https:" && parsed.protocol !== "http:")) {
+    throw new ProviderError("provider_error", "The strategy redirects to what is no http URL");
+  }
+  const own = parsed.searchParams.get("state") || parsed.searchParams.get("oauth_token");
+  if (own) return { url, state: own };
+  const state = randomToken(32);
+  parsed.searchParams.set("state", state);
+  return { url: parsed.href, state };
+}
+
+/** The strategy as it is, but reporting to us alone. */
+function strategyRun(strategy: Strategy, report: Report): StrategyRun {
+  const run = Object.create(strategy) as StrategyRun;
+  run.success = (user: unknown, info?: unknown) =>
+    report(user ? { kind: "success", user, info } : { kind: "fail", challenge: info, status: undefined });
+  run.fail = (challenge?: unknown, status?: number) => {
+    report(typeof challenge === "number" ? { kind: "fail", challenge: undefined, status: challenge } : { kind: "fail", challenge, status });
+  };
+  run.redirect = (url: string, status = 302) => report({ kind: "redirect", url, status });
+  run.pass = () => report({ kind: "pass" });
+  run.error = (error: unknown) => report({ kind: "error", error: asProviderError(error) });
+  if (typeof run._verify === "function") run._verify = guardedVerify(run._verify as Verify);
+  return run;
+}
+
+/**
+ * The verify function, which an application may have written as an async one: Passport would leave its rejection to the process.
+ * It keeps its length, because strategies decide by that what to pass.
+ */
+function guardedVerify(verify: Verify): Verify {
+  const guarded: Verify = function (...args) {
+    const done = args.findLast((arg) => typeof arg === "function") as ((error: unknown) => void) | undefined;
+    const refuse = (error: unknown) => done?.(error ?? new Error("the verify function rejected without a reason"));
+    try {
+      const result = verify.apply(this, args);
+      if (isThenable(result)) result.then(undefined, refuse);
+    } catch (error) {
+      refuse(error);
+    }
+  };
+  return Object.defineProperty(guarded, "length", { value: verify.length });
+}
+
+/** Passport asks a session for `regenerate` and `save`. They are not enumerable, as it copies what it can enumerate. */
+const sessionMethods = Object.create(null, {
+  regenerate: {
+    value(this: Record<string, unknown>, done?: (error?: unknown) => void) {
+      for (const name of Object.keys(this)) delete this[name];
+      done?.();
+    },
+  },
+  save: { value: (done?: (error?: unknown) => void) => done?.() },
+}) as object;
+
+function requestView({ req, session, ...overrides }: RequestView): object {
+  Object.setPrototypeOf(session, sessionMethods);
+  const shadow = (value: unknown) => ({ value, writable: true, configurable: true, enumerable: true });
+  const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
+  return Object.create(req, Object.fromEntries([["session", session], ...given].map(([name, value]) => [name, shadow(value)]))) as object;
+}
+
+/** Says in our words what the provider said in the query, and lets a strategy fail with one of our errors. */
+function settled(outcome: Outcome, query: Record<string, unknown>): Outcome {
+  if (outcome.kind === "fail") {
+    if (outcome.challenge instanceof AuthError) return { kind: "error", error: outcome.challenge };
+    if (typeof query["error"] === "string") return { kind: "error", error: providerFailure(query["error"]) };
+  }
+  if (outcome.kind === "error" && outcome.error.code === "provider_error" && typeof query["error"] === "string") {
+    return { kind: "error", error: providerFailure(query["error"], outcome.error.cause) };
+  }
+  return outcome;
+}
+
+function queryOf(req: object): Record<string, unknown> {
+  const query = "query" in req ? req.query : undefined;
+  return typeof query === "object" && query !== null ? (query as Record<string, unknown>) : {};
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
