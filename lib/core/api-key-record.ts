@@ -54,24 +54,18 @@ export function encodeApiKey({ apiKey, tag, hash, epoch, roleLimit }: Omit<ApiKe
 
 /** @throws {StorageError} when the record does not parse: it is refused, never guessed at. */
 export function decodeApiKey(stored: StoredRecord): ApiKeyRecord {
-  const { hash, epoch, roleLimit, ...shown } = decodeJson(stored) as Rested;
-  if (
-    typeof shown.userId !== "string" ||
-    typeof hash !== "string" ||
-    !Array.isArray(epoch) ||
-    !Array.isArray(shown.roles) ||
-    !Array.isArray(shown.scopes)
-  ) {
-    throw new StorageError("A stored API key could not be read");
-  }
-  return {
-    apiKey: { id: stored.id, ...shown },
-    tag: stored.partition,
-    hash: Buffer.from(hash, "base64url"),
-    epoch,
-    roleLimit,
-    version: stored.version,
-  };
+  const rested = decodeJson(stored);
+  if (!isRested(rested)) throw new StorageError("A stored API key could not be read");
+  const { hash, epoch, roleLimit, ...shown } = rested;
+  const { id, partition: tag, version } = stored;
+  return { apiKey: { id, ...shown }, tag, hash: Buffer.from(hash, "base64url"), epoch, roleLimit, version };
+}
+
+function isRested(value: unknown): value is Rested {
+  const { userId, hash, epoch, roles, scopes, expiresAt, idleExpiresAt } = (value ?? {}) as Partial<Rested>;
+  const isInstant = (at: unknown) => at === null || Number.isInteger(at);
+  const isText = typeof userId === "string" && typeof hash === "string";
+  return isText && isInstant(expiresAt) && isInstant(idleExpiresAt) && [epoch, roles, scopes].every(Array.isArray);
 }
 
 interface Rested extends Omit<ApiKey, "id"> {

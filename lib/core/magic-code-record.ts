@@ -90,10 +90,18 @@ export function encodeCodeRequest({ key, mac, ...rest }: Omit<CodeRequest, "vers
 
 /** @throws {StorageError} when the record does not parse: it is refused, never guessed at. */
 export function decodeCodeRequest(stored: StoredRecord): CodeRequest {
-  const { mac, ...rest } = decodeJson(stored) as Omit<CodeRequest, "key" | "version" | "mac"> & { readonly mac: string };
-  if (typeof mac !== "string" || typeof rest.email !== "string" || typeof rest.purpose !== "string" || !Number.isInteger(rest.expiresAt)) {
-    throw new StorageError("A stored code could not be read");
-  }
+  const rested = decodeJson(stored);
+  if (!isRested(rested)) throw new StorageError("A stored code could not be read");
   const { partition, id, version } = stored;
-  return { ...rest, key: { partition, id }, mac: Buffer.from(mac, "base64url"), version };
+  return { ...rested, key: { partition, id }, mac: Buffer.from(rested.mac, "base64url"), version };
+}
+
+interface Rested extends Omit<CodeRequest, "key" | "version" | "mac"> {
+  readonly mac: string;
+}
+
+function isRested(value: unknown): value is Rested {
+  const { mac, keyId, email, purpose, userId, expiresAt } = (value ?? {}) as Partial<Rested>;
+  const isText = [mac, keyId, email, purpose].every((text) => typeof text === "string");
+  return isText && (userId === null || typeof userId === "string") && Number.isInteger(expiresAt);
 }
