@@ -1,3 +1,4 @@
+import { randomToken } from "../crypto/random.ts";
 import { CredentialError, StorageError } from "../errors.ts";
 import { decodeJson, directoryCollection, directoryKey, encodeJson } from "../storage/collection.ts";
 import type { RecordStore } from "../storage/record-store.ts";
@@ -64,7 +65,9 @@ export function createPrincipals(store: RecordStore): Principals {
       const { principal, version } = await read(userId);
       const next = change(principal);
       if (next === principal) return principal;
-      const record = { ...directoryKey(userId), value: encodeJson(encode(next)), expiresAt: null };
+      // A store takes an insert of what is already there as a repeated command. The nonce keeps two first writers apart, or both would think they won.
+      const value = encodeJson(version === 0 ? { ...encode(next), nonce: randomToken(9) } : encode(next));
+      const record = { ...directoryKey(userId), value, expiresAt: null };
       const write =
         version === 0
           ? { op: "insert" as const, in: principals, record }
