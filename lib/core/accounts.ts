@@ -239,15 +239,19 @@ export function createAccounts({ store, keys, clock, events, ids = () => randomT
     },
 
     async setPassword(userId, hash, { replacing: expected } = {}) {
-      const fresh = { ...blank(credentialOf(userId), userId, false), password: hash };
-      const found = await findByLookup(credentialOf(userId));
-      if (!found && (hash === null || (expected !== undefined && expected !== null))) return expected === undefined || expected === null;
-      const { record, inserted } = found ? { record: found, inserted: false } : await insertOrFind(fresh, credentialOf(userId));
-      if (inserted) return true;
+      const key = credentialOf(userId);
+      let found = await findByLookup(key);
+      if (!found) {
+        if (typeof expected === "string") return false;
+        if (hash === null) return true;
+        const { record, inserted } = await insertOrFind({ ...blank(key, userId, false), password: hash }, key);
+        if (inserted) return true;
+        found = record;
+      }
       let held = true;
-      const changed = await change(record.account.id, (current) => {
-        held = expected === undefined || current.password === expected;
-        return held ? { ...current, password: hash, account: { ...current.account, updatedAt: clock.now() } } : current;
+      const changed = await change(found.account.id, (record) => {
+        held = expected === undefined || record.password === expected;
+        return held ? { ...record, password: hash, account: { ...record.account, updatedAt: clock.now() } } : record;
       });
       return changed !== null && held;
     },

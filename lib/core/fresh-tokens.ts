@@ -78,7 +78,7 @@ export function createFreshTokens({ allOf, read, change, sealer, clock, events }
     const used = openToken(record, "refreshToken", sealer);
     if (used === null) throw new ConflictError("no_refresh_token", "The provider gave no refresh token: sign in there again");
 
-    const outcome = await options.refresh(used, record.account).catch((error: unknown) => asAuthError(error));
+    const outcome = await ask(options.refresh, used, record.account);
     const failed = outcome instanceof AuthError;
     if (failed && outcome.code !== "invalid_grant") {
       throw new ProviderError("refresh_failed", "The provider did not refresh the token", { cause: outcome });
@@ -117,8 +117,13 @@ export function createFreshTokens({ allOf, read, change, sealer, clock, events }
   };
 }
 
-function asAuthError(error: unknown): AuthError {
-  return error instanceof AuthError ? error : new ProviderError("refresh_failed", "The provider could not be asked", { cause: error });
+/** What the provider answered, or why it did not. */
+async function ask(refresh: RefreshTokenSet, refreshToken: string, account: AccountSummary): Promise<TokenSet | AuthError> {
+  try {
+    return await refresh(refreshToken, account);
+  } catch (error) {
+    return error instanceof AuthError ? error : new ProviderError("refresh_failed", "The provider could not be asked", { cause: error });
+  }
 }
 
 function accountNotFound(): NotFoundError {

@@ -1,0 +1,211 @@
+import { describe, expect, it, vi } from "vitest";
+import { memoryStore } from "../../lib/adapters/memory/index.ts";
+import { createAccounts, type RefreshTokenSet } from "../../lib/core/accounts.ts";
+import { createEvents, type AuthEvent } from "../../lib/core/events.ts";
+import type { Identity, TokenSet } from "../../lib/core/strategy.ts";
+import { createKeyRing } from "../../lib/crypto/key-ring.ts";
+import { ProviderError } from "../../lib/errors.ts";
+import { createTestClock } from "../../lib/testing/clock.ts";
+
+const HOUR = 3600;
+
+/** A linked Google account whose access token lasts an hour, and a second process on the same store. */
+async function createLinked(fields: Partial<TokenSet> = {}) {
+  const clock = createTestClock();
+  const store = memoryStore({ clock });
+  const events = createEvents(clock);
+  const told: AuthEvent[] = [];
+  events.on("*", (event) => told.push(event));
+  const keys = createKeyRing(["a secret of at least thirty-two bytes"]);
+  const [accounts, elsewhere] = [createAccounts({ store, keys, clock, events }), createAccounts({ store, keys, clock, events })];
+  const tokens: TokenSet = { ...tokenSet(1), accessTokenExpiresAt: clock.now() + HOUR * 1000, ...fields };
+  const account = await accounts.link({ userId: "user-1", identity: { ...identity, tokens } });
+  told.length = 0;
+  return { clock, accounts, elsewhere, account, tokens, told };
+}
+
+function tokenSet(n: number): TokenSet {
+  return {
+    accessToken: `access-${n}`,
+    refreshToken: `refresh-${n}`,
+    idToken: null,
+    accessTokenExpiresAt: null,
+    refreshTokenExpiresAt: null,
+    scope: "email",
+  };
+}
+
+const identity: Identity = {
+  provider: "google",
+  issuer: "https://accounts.google.com",
+  subject: "1001",
+  email: null,
+  emailVerified: false,
+  name: null,
+  image: null,
+  tokens: null,
+  providerSessionId: null,
+  authenticatedAt: null,
+};
+
+/** A provider that replaces its refresh token with each use, and takes none twice. */
+function rotatingProvider() {
+  let current = 1;
+  return vi.fn<RefreshTokenSet>(async (refreshToken) => {
+    if (refreshToken !== `refresh-${current}`) throw new ProviderError("invalid_grant", "no longer good");
+    current += 1;
+    const answer = tokenSet(current);
+    await new Promise((resolve) => setImmediate(resolve));
+    return answer;
+  });
+}
+
+describe("a provider's access token", () => {
+  it("is given as it is while it lasts more than a minute", async () => {
+    const { accounts, clock, account, tokens } = await createLinked();
+    const refresh = rotatingProvider();
+    clock.advance(HOUR - 61);
+
+    expect(await accounts.freshToken("user-1", "google", { refresh })).toEqual({
+      accessToken: "access-1",
+      accessTokenExpiresAt: tokens.accessTokenExpiresAt,
+      scope: "email",
+      accountId: account.id,
+    });
+    expect(refresh).not.toHaveBeenCalled();
+  });
+
+  it("is refreshed when a minute or less is left, and stored before it is given", async () => {
+    const { accounts, elsewhere, clock, account, told } = await createLinked();
+    clock.advance(HOUR - 60);
+    const { accessToken } = await accounts.freshToken("user-1", "google", { refresh: rotatingProvider() });
+
+    expect(accessToken).toBe("access-2");
+    expect(await elsewhere.getTokens(account.id)).toMatchObject({ accessToken: "access-2", refreshToken: "refresh-2" });
+    expect(await elsewhere.findByIdentity(identity)).toMatchObject({ id: account.id, userId: "user-1", createdAt: account.createdAt });
+    expect(told).toMatchObject([{ type: "account.refreshed", userId: "user-1", details: { provider: "google", accountId: account.id } }]);
+  });
+
+  it("is never due when the provider did not say until when it lasts, but is replaced when an API refused it", async () => {
+    const { accounts, clock } = await createLinked({ accessTokenExpiresAt: null });
+    const refresh = rotatingProvider();
+    clock.advance(1000 * HOUR);
+    expect(await accounts.freshToken("user-1", "google", { refresh })).toMatchObject({ accessToken: "access-1" });
+
+    const late = { refresh, refused: "access-1" };
+    expect(await accounts.freshToken("user-1", "google", late)).toMatchObject({ accessToken: "access-2" });
+    expect(await accounts.freshToken("user-1", "google", late)).toMatchObject({ accessToken: "access-2" });
+    expect(refresh).toHaveBeenCalledTimes(1);
+  });
+
+  it("rule 27: is refreshed by one caller at a time", async () => {
+    const { accounts, clock } = await createLinked();
+    const refresh = rotatingProvider();
+    clock.advance(HOUR);
+    const given = await Promise.all(Array.from({ length: 20 }, () => accounts.freshToken("user-1", "google", { refresh })));
+
+    expect(new Set(given.map(({ accessToken }) => accessToken))).toEqual(new Set(["access-2"]));
+    expect(refresh).toHaveBeenCalledTimes(1);
+  });
+
+  it("rule 27: is what another process refreshed when that was faster", async () => {
+    const { accounts, elsewhere, clock, account, told } = await createLinked();
+    const refresh = rotatingProvider();
+    clock.advance(HOUR);
+    /** The provider refuses us because the other process was served in the meantime. */
+    const outrun: RefreshTokenSet = async (refreshToken, asked) => {
+      await elsewhere.freshToken("user-1", "google", { refresh });
+      return refresh(refreshToken, asked);
+    };
+
+    expect(await accounts.freshToken("user-1", "google", { refresh: outrun })).toMatchObject({ accessToken: "access-2" });
+    expect(await accounts.getTokens(account.id)).toMatchObject({ refreshToken: "refresh-2" });
+    expect(told.map(({ type }) => type)).toEqual(["account.refreshed"]);
+  });
+
+  it("rule 27: does not overwrite the tokens of a sign-in meanwhile", async () => {
+    const { accounts, clock, account } = await createLinked();
+    clock.advance(HOUR);
+    const refresh: RefreshTokenSet = async () => {
+      await accounts.saveTokens(account.id, tokenSet(7));
+      return tokenSet(2);
+    };
+    expect(await accounts.freshToken("user-1", "google", { refresh })).toMatchObject({ accessToken: "access-7" });
+    expect(await accounts.getTokens(account.id)).toMatchObject({ accessToken: "access-7", refreshToken: "refresh-7" });
+  });
+
+  it("keeps the refresh token that a provider does not replace", async () => {
+    const { accounts, clock, account } = await createLinked();
+    clock.advance(HOUR);
+    await accounts.freshToken("user-1", "google", { refresh: async () => ({ ...tokenSet(2), refreshToken: null, scope: null }) });
+    expect(await accounts.getTokens(account.id)).toMatchObject({ accessToken: "access-2", refreshToken: "refresh-1", scope: "email" });
+  });
+
+  it("needs a reconnection once the provider takes the refresh token no longer, until the next sign-in there", async () => {
+    const { accounts, clock, account, told } = await createLinked();
+    const refresh = vi.fn<RefreshTokenSet>(async () => {
+      throw new ProviderError("invalid_grant", "revoked");
+    });
+    clock.advance(HOUR);
+    for (let times = 0; times < 2; times += 1) {
+      await expect(accounts.freshToken("user-1", "google", { refresh })).rejects.toMatchObject({ code: "reconnect_needed", status: 409 });
+    }
+    expect(refresh).toHaveBeenCalledTimes(1);
+    expect(await accounts.listForUser("user-1")).toMatchObject([{ reconnectNeeded: true }]);
+    expect(told.map(({ type }) => type)).toEqual(["account.reconnect_needed"]);
+
+    await accounts.saveTokens(account.id, tokenSet(1));
+    expect(await accounts.listForUser("user-1")).toMatchObject([{ reconnectNeeded: false }]);
+    expect(await accounts.freshToken("user-1", "google", { refresh })).toMatchObject({ accessToken: "access-1" });
+  });
+
+  it("rule 28: is not given when the provider fails, and nothing of its words is", async () => {
+    const { accounts, clock, account } = await createLinked();
+    clock.advance(HOUR);
+    const failing: RefreshTokenSet[] = [
+      async () => Promise.reject(new Error("<script>refresh-1</script>")),
+      async () => Promise.reject(new ProviderError("server_error", "<script>refresh-1</script>")),
+      () => {
+        throw new Error("<script>refresh-1</script>");
+      },
+    ];
+    for (const refresh of failing) {
+      const error = await accounts.freshToken("user-1", "google", { refresh }).catch((reason: Error) => reason);
+      expect(error).toMatchObject({ code: "refresh_failed", status: 502, message: expect.not.stringContaining("script") });
+    }
+    expect(await accounts.findByIdentity(identity)).toMatchObject({ reconnectNeeded: false });
+    expect(await accounts.getTokens(account.id)).toMatchObject({ refreshToken: "refresh-1" });
+    expect(await accounts.freshToken("user-1", "google", { refresh: rotatingProvider() })).toMatchObject({ accessToken: "access-2" });
+  });
+
+  it("cannot be had without an account, or without a refresh token once it is due", async () => {
+    const { accounts, clock, account } = await createLinked({ refreshToken: null });
+    const refresh = rotatingProvider();
+    const notFound = { code: "account_not_found", status: 404 };
+    await expect(accounts.freshToken("user-1", "github", { refresh })).rejects.toMatchObject(notFound);
+    await expect(accounts.freshToken("user-2", "google", { refresh })).rejects.toMatchObject(notFound);
+    await expect(accounts.freshToken("user-2", "google", { refresh, accountId: account.id })).rejects.toMatchObject(notFound);
+
+    clock.advance(HOUR);
+    await expect(accounts.freshToken("user-1", "google", { refresh })).rejects.toMatchObject({ code: "no_refresh_token" });
+    expect(refresh).not.toHaveBeenCalled();
+  });
+
+  it("is not given for an account that was unlinked meanwhile, which does not come back", async () => {
+    const { accounts, clock } = await createLinked();
+    clock.advance(HOUR);
+    const refresh: RefreshTokenSet = async () => {
+      await accounts.deleteForUser("user-1");
+      return tokenSet(2);
+    };
+    await expect(accounts.freshToken("user-1", "google", { refresh })).rejects.toMatchObject({ code: "account_not_found" });
+    expect(await accounts.findByIdentity(identity)).toBeNull();
+  });
+
+  it("is that of the account asked for, when a user has two at one provider", async () => {
+    const { accounts } = await createLinked();
+    const second = await accounts.link({ userId: "user-1", identity: { ...identity, subject: "1002", tokens: tokenSet(5) } });
+    const refresh = rotatingProvider();
+    expect(await accounts.freshToken("user-1", "google", { refresh, accountId: second.id })).toMatchObject({ accessToken: "access-5" });
+  });
+});
