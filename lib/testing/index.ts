@@ -1,1 +1,2 @@
 export { createTestClock, type TestClock } from "./clock.ts";
+export { recordStoreConformance, type ConformanceRunner, type OpenForConformance } from "./record-store-conformance.ts";
