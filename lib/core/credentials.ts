@@ -1,5 +1,5 @@
 import { CredentialError, type AuthError } from "../errors.ts";
-import type { ApiKeys } from "./api-keys.ts";
+import { looksLikeApiKey, type ApiKeys } from "./api-keys.ts";
 import { apiKeyContext, sessionContext, type AuthContext } from "./context.ts";
 import type { RequestSource } from "./events.ts";
 import type { Session, Sessions } from "./sessions.ts";
@@ -45,7 +45,8 @@ export function createCredentials({ sessions, apiKeys, apiKeyPrefix, sessionScop
   return {
     async resolve({ kind, token }, source) {
       if (kind === "cookie") return bySession(token, "session");
-      if (token.startsWith(apiKeyPrefix)) return { context: apiKeyContext(await apiKeys.authenticate(token, { source })), resign: null };
+      if (looksLikeApiKey(token, apiKeyPrefix))
+        return { context: apiKeyContext(await apiKeys.authenticate(token, { source })), resign: null };
       if (looksLikeSessionToken(token)) return bySession(token, "token");
       throw new CredentialError("invalid_token", "The bearer token is none of ours");
     },
@@ -53,5 +54,8 @@ export function createCredentials({ sessions, apiKeys, apiKeyPrefix, sessionScop
 }
 
 function wrongTransport(transport: Session["transport"]): AuthError {
-  return new CredentialError("invalid_token", transport === "session" ? "This session travels in its cookie only" : "This session travels in the Authorization header only");
+  return new CredentialError(
+    "invalid_token",
+    transport === "session" ? "This session travels in its cookie only" : "This session travels in the Authorization header only",
+  );
 }
