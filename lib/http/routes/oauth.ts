@@ -3,7 +3,7 @@ import { z } from "zod";
 import { randomToken } from "../../crypto/random.ts";
 import type { Identity } from "../../core/strategy.ts";
 import { runStrategy, withState, type Outcome } from "../../core/run-strategy.ts";
-import type { TransactionData } from "../../core/transactions.ts";
+import { TRANSACTION_TTL, type TransactionData } from "../../core/transactions.ts";
 import { AuthError, CredentialError, NotFoundError, PermissionError, ProviderError } from "../../errors.ts";
 import { establish, sendSession } from "../establish.ts";
 import { readCookie } from "../extract.ts";
@@ -12,7 +12,6 @@ import { escapeHtml, page } from "../page.ts";
 import { asAuthError } from "../problem.ts";
 import { route, type Reply, type RouteCall } from "../route.ts";
 
-const TRANSACTION_TTL = 600;
 const provider = z.strictObject({ provider: z.string().regex(/^[\w.-]{1,64}$/) });
 type Provider = z.infer<typeof provider>;
 type Call = RouteCall<unknown, unknown, Provider>;
@@ -128,7 +127,7 @@ async function complete(call: Call, query: Record<string, unknown>): Promise<Rep
   const state = query["state"] ?? query["oauth_token"];
   const binding = readCookie(req, http.cookies.binding);
   const data =
-    typeof state === "string" && binding !== null ? await kit.transactions.take({ provider: strategyOf(call).name, state, binding }) : null;
+    typeof state === "string" && binding !== null ? await kit.transactions.take({ provider: call.params.provider, state, binding }) : null;
   if (!data) {
     if (req.auth.kind === "session") return { location: "/" };
     throw new CredentialError("transaction_not_found", "This sign-in has expired, was finished already, or began in another browser");
@@ -178,7 +177,7 @@ function run(call: Call, session: Record<string, unknown>, { reauthenticate }: {
 function strategyOf({ kit, params }: Call) {
   const strategy = kit.strategies.get(params.provider);
   if (!strategy) throw new NotFoundError("There is no such provider", "provider_not_found");
-  return { ...strategy, name: params.provider, strategy }.strategy;
+  return strategy;
 }
 
 /** The session that began a transaction must be the one that ends it. */
@@ -189,12 +188,9 @@ function sameSession(req: Request, data: TransactionData) {
   return req.auth.session;
 }
 
-function refusal(outcome: Exclude<Outcome, { kind: "success" | "redirect" }>): AuthError {
-  if (outcome.kind === "error") {
-    return outcome.error instanceof AuthError
-      ? outcome.error
-      : new ProviderError("provider_error", "Signing in failed", { cause: outcome.error });
-  }
+/** Why a strategy did not say who somebody is. */
+function refusal(outcome: Outcome): AuthError {
+  if (outcome.kind === "error") return outcome.error;
   return new CredentialError("sign_in_refused", "Signing in was refused");
 }
 

@@ -1,0 +1,150 @@
+import express, { type Request, type RequestHandler, type Response, type Router } from "express";
+import { createCredentials } from "../core/credentials.ts";
+import type { Kit } from "../core/kit.ts";
+import { AuthError, ConfigError, RequestError, StorageError } from "../errors.ts";
+import { isLoopback, type AuthConfig } from "../options.ts";
+import { authenticate } from "./authenticate.ts";
+import { createCookies, type Cookies } from "./cookies.ts";
+import { readCookie } from "./extract.ts";
+import { addPassportHabits, type PassportHabits } from "./passport-habits.ts";
+import { sendProblem } from "./problem.ts";
+import { safeReturnTo } from "./return-to.ts";
+import type { AnyRoute, HttpEdge } from "./route.ts";
+import { createRouter } from "./router.ts";
+import { accountRoutes } from "./routes/accounts.ts";
+import { apiKeyRoutes } from "./routes/api-keys.ts";
+import { magicRoutes } from "./routes/magic.ts";
+import { oauthRoutes } from "./routes/oauth.ts";
+import { reauthenticateRoutes } from "./routes/reauthenticate.ts";
+import { sessionRoutes } from "./routes/sessions.ts";
+import { bindServices } from "./services.ts";
+import { requestSource } from "./source.ts";
+
+/**
+ * The Express edge of one `createAuth`: a middleware that fills `req.auth`, then serves our routes at `basePath`,
+ * and those routes alone, for mounting by hand.
+ */
+export function createMiddleware(kit: Kit, config: AuthConfig): { middleware: RequestHandler; router: Router } {
+  const { origin, basePath } = config;
+  const { clock, users, rateLimits, sessions, apiKeys, events } = kit;
+  const originOf = (req: Request) => origin ?? `${req.protocol}://${req.get("host") ?? "localhost"}`;
+  const cookies = createCookies(config.cookie);
+  const csrf = { origin, trustedOrigins: config.trustedOrigins, sameSiteNone: config.cookie.sameSite === "none" };
+  const http: HttpEdge = {
+    cookies,
+    basePath,
+    origin: originOf,
+    returnTo: (req, target) => safeReturnTo(target, originOf(req), config.returnToOrigins) ?? "/",
+    allowTokensInBrowsers: config.allowTokensInBrowsers,
+    apiKeyScopes: config.apiKeyScopes,
+  };
+
+  const credentials = createCredentials({
+    sessions,
+    apiKeys,
+    apiKeyPrefix: config.apiKeys.prefix ?? "sk-",
+    sessionScopes: config.session.scopes,
+  });
+  const identify = authenticate({ credentials, cookies, csrf, events, clock });
+  const routes = mounted(createRouter(routesOf(config), { kit, http, csrf }), basePath, kit);
+  const guardServices = { clock, users, rateLimits, signInUrl: config.signInUrl };
+  const habits = passportHabits(kit, cookies);
+
+  const afterwards: RequestHandler = (req, res, next) => {
+    if (!config.loadUser || !req.auth.isAuthenticated || req.auth.userId === null) return routes(req, res, next);
+    return users.findById(req.auth.userId).then(
+      (user) => {
+        if (user) req.user = user;
+        return routes(req, res, next);
+      },
+      (error: unknown) =>
+        sendProblem(res, error instanceof AuthError ? error : new StorageError("The user could not be read", { cause: error })),
+    );
+  };
+
+  const middleware: RequestHandler = function latchkeyMiddleware(req, res, next) {
+    if (origin === null && !isLoopback(hostnameOf(req))) {
+      return sendProblem(
+        res,
+        new RequestError("Without `baseUrl` only loopback hosts are served: set baseUrl", "host_not_served", { status: 421 }),
+      );
+    }
+    bindServices(req, guardServices);
+    addPassportHabits(req, res, habits);
+    return identify(req, res, (error?: unknown) => (error ? next(error) : afterwards(req, res, next)));
+  };
+
+  return { middleware, router: express.Router({ caseSensitive: true }).use(routes) };
+}
+
+/** What is switched on. */
+function routesOf({ email, production, apiKeyRoutes: withApiKeys }: AuthConfig): AnyRoute[] {
+  return [
+    ...sessionRoutes,
+    ...reauthenticateRoutes,
+    ...oauthRoutes,
+    ...accountRoutes,
+    ...(email || !production ? magicRoutes : []),
+    ...(withApiKeys ? apiKeyRoutes : []),
+  ];
+}
+
+/**
+ * Serves `router` at `basePath` as seen from outside, wherever the middleware is mounted: under a sub-app at `/api`, `basePath` begins
+ * with `/api`. Links, redirect URIs and cookie paths are made from it, so a mount that differs is refused rather than half working.
+ */
+function mounted(router: Router, basePath: string, { events }: Kit): RequestHandler {
+  const byMount = new Map<string, RequestHandler>();
+
+  const at = (relative: string): RequestHandler => {
+    let handler = byMount.get(relative);
+    if (!handler)
+      byMount.set(relative, (handler = relative === "" ? router : express.Router({ caseSensitive: true }).use(relative, router)));
+    return handler;
+  };
+
+  return function latchkeyRoutes(req, res, next) {
+    const { baseUrl } = req;
+    if (!isUnder(basePath, baseUrl)) {
+      const error = new ConfigError(
+        "basePath",
+        `is "${basePath}", but latchkey is mounted at "${baseUrl}": set it to "${baseUrl}${basePath}", or mount at the top`,
+      );
+      events.emit("request.failed", { path: baseUrl, message: error.message });
+      return next(error);
+    }
+    const relative = basePath.slice(baseUrl.length);
+    return isUnder(req.path, relative) ? at(relative)(req, res, next) : next();
+  };
+}
+
+/** Whether `path` is `base` or lies below it. */
+function isUnder(path: string, base: string): boolean {
+  return base === "" || (path.startsWith(base) && (path.length === base.length || path[base.length] === "/"));
+}
+
+/** `req.login` and `req.logout` over our own sessions. */
+function passportHabits({ sessions, clock }: Kit, cookies: Cookies): PassportHabits {
+  return {
+    async login(req: Request, res: Response, user: unknown) {
+      const userId = typeof user === "string" ? user : (user as { id?: unknown } | null)?.id;
+      if (typeof userId !== "string" || userId === "") throw new RequestError("req.login needs a user with an id");
+      const before = req.auth.kind === "session" ? req.auth.session.id : null;
+      const issued = await sessions.upgrade(readCookie(req, cookies.session), { userId, methods: ["login"], source: requestSource(req) });
+      if (before) await sessions.revoke(before, { reason: "replaced", source: requestSource(req) });
+      cookies.set(res, cookies.session, issued.token, (issued.session.expiresAt - clock.now()) / 1000);
+      return issued;
+    },
+    async logout(req: Request, res: Response) {
+      if (req.auth.kind === "session" || req.auth.kind === "guest") {
+        await sessions.revoke(req.auth.session.id, { reason: "sign_out", source: requestSource(req) });
+      }
+      cookies.clear(res, cookies.session);
+    },
+  };
+}
+
+function hostnameOf(req: Request): string {
+  const host = req.get("host") ?? "";
+  return host.startsWith("[") ? host.slice(0, host.indexOf("]") + 1) : host.replace(/:\d*$/, "");
+}
