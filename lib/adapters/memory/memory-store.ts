@@ -1,7 +1,19 @@
 import { systemClock, type Clock } from "../../clock.ts";
 import { ConfigError } from "../../errors.ts";
 import { assertCommit } from "../../storage/commit.ts";
-import type { Change, Collection, InsertWrite, NewRecord, RecordStore, StoredRecord, Write } from "../../storage/record-store.ts";
+import type {
+  Change,
+  Collection,
+  DeleteWrite,
+  InsertWrite,
+  NewRecord,
+  PutWrite,
+  RecordStore,
+  ReplaceWrite,
+  StoredRecord,
+  Write,
+} from "../../storage/record-store.ts";
+import { createTable, type Entry, type Table } from "./table.ts";
 
 /** Options of {@link memoryStore}. */
 export interface MemoryStoreOptions {
@@ -9,11 +21,8 @@ export interface MemoryStoreOptions {
   clock?: Clock;
 }
 
-/** A record with what only the store needs: its place in the order of insertion. */
-interface Entry {
-  readonly record: StoredRecord;
-  readonly order: number;
-}
+/** What a write did: what to tell watchers, and how to take it back. `null` when it must not happen. */
+type Effect = { readonly told: readonly Change[]; readonly undo: readonly (() => void)[] } | null;
 
 /**
  * Keeps records in this process: for development, tests and single-process tools. Nothing survives a restart, so
@@ -22,103 +31,89 @@ interface Entry {
  * @example createAuth({ store: memoryStore() });
  */
 export function memoryStore({ clock = systemClock }: MemoryStoreOptions = {}): RecordStore {
-  const collections = new Map<string, Map<string, Map<string, Entry>>>();
+  const tables = new Map<string, Table>();
   const counters = new Map<string, { count: number; resetAt: number }>();
   const watchers = new Set<(change: Change) => void>();
   let nextOrder = 0;
 
-  const partitionOf = (from: Collection, partition: string) => collections.get(from.name)?.get(partition);
+  const tableOf = ({ name }: Collection) => {
+    let table = tables.get(name);
+    if (!table) tables.set(name, (table = createTable()));
+    return table;
+  };
 
-  const live = (entry: Entry | undefined, now: number) => (entry && !isExpired(entry.record, now) ? entry.record : null);
-
-  const read = (from: Collection, partition: string, id: string) => live(partitionOf(from, partition)?.get(id), clock.now());
-
-  const allLive = (from: Collection) => {
+  const live = (entries: Iterable<Entry>) => {
     const now = clock.now();
-    const records: StoredRecord[] = [];
-    for (const partition of collections.get(from.name)?.values() ?? []) {
-      for (const { record } of partition.values()) if (!isExpired(record, now)) records.push(record);
-    }
-    return records;
+    return [...entries].filter(({ record }) => !isExpired(record, now));
   };
 
-  const remove = (from: Collection, partition: string, id: string) => {
-    const entries = partitionOf(from, partition);
-    entries?.delete(id);
-    if (entries?.size === 0) collections.get(from.name)?.delete(partition);
+  const read = (from: Collection, partition: string, id: string) => {
+    const entry = tableOf(from).get(partition, id);
+    return entry && !isExpired(entry.record, clock.now()) ? entry : null;
   };
 
-  const write = (into: Collection, record: NewRecord, version: number, order: number) => {
-    let partitions = collections.get(into.name);
-    if (!partitions) collections.set(into.name, (partitions = new Map()));
-    let entries = partitions.get(record.partition);
-    if (!entries) partitions.set(record.partition, (entries = new Map()));
-    entries.set(record.id, { record: stored(record, version), order });
-  };
+  /** Whether a unique lookup of `record` names another live record. */
+  const lookupTaken = (into: Collection, { id, lookups = {} }: NewRecord) =>
+    into.kind === "directory" &&
+    Object.entries(lookups).some(
+      ([lookup, value]) =>
+        value !== null &&
+        into.lookups[lookup] === "unique" &&
+        live(tableOf(into).named(lookup, value)).some(({ record }) => record.id !== id),
+    );
 
-  /** Whether a unique lookup of `record` already names another live record. */
-  const lookupTaken = (into: Collection, record: NewRecord) => {
-    if (into.kind !== "directory") return false;
-    const unique = Object.entries(record.lookups ?? {}).filter(([name, value]) => value !== null && into.lookups[name] === "unique");
-    if (unique.length === 0) return false;
-    return allLive(into).some((other) => other.id !== record.id && unique.some(([name, value]) => other.lookups[name] === value));
-  };
-
-  const liveIn = (into: Collection, partition: string) => {
-    const now = clock.now();
-    return [...(partitionOf(into, partition)?.values() ?? [])].filter(({ record }) => !isExpired(record, now));
-  };
-
-  /** Changes what is stored and says what to announce, or `null` when the write must not happen. */
-  const apply = (change: Write): Change[] | null => {
-    if (change.op === "clear") {
-      const entries = partitionOf(change.in, change.partition);
-      for (const id of [...(entries?.keys() ?? [])]) if (id !== change.keep) remove(change.in, change.partition, id);
-      return [
-        { collection: change.in.name, partition: change.partition, id: null, ...(change.keep === undefined ? {} : { keep: change.keep }) },
-      ];
-    }
-    const { partition, id } = change.op === "delete" ? change.key : change.record;
-    const current = read(change.in, partition, id);
-    const told: Change[] = [{ collection: change.in.name, partition, id }];
-
-    if (change.op === "delete") {
-      if (change.ifVersion !== undefined && current?.version !== change.ifVersion) return null;
-      remove(change.in, partition, id);
-      return told;
-    }
-    if (change.op === "insert") return insert(change, current);
-    if (change.op === "replace" && current?.version !== change.ifVersion) return null;
-    if (lookupTaken(change.in, change.record)) return null;
-    const order = current ? (partitionOf(change.in, partition)?.get(id)?.order ?? nextOrder++) : nextOrder++;
-    write(change.in, change.record, (current?.version ?? 0) + 1, order);
-    return change.quiet ? [] : told;
-  };
-
-  const insert = ({ in: into, record, max, over = "evict" }: InsertWrite, current: StoredRecord | null): Change[] | null => {
-    if (current) return sameRecord(current, record) ? [] : null;
-    if (lookupTaken(into, record)) return null;
-    const told: Change[] = [];
-    if (max !== undefined) {
-      const others = liveIn(into, record.partition).sort((a, b) => a.order - b.order);
-      const excess = others.length + 1 - max;
-      if (excess > 0 && over === "refuse") return null;
-      for (const { record: oldest } of others.slice(0, Math.max(0, excess))) {
-        remove(into, oldest.partition, oldest.id);
-        told.push({ collection: into.name, partition: oldest.partition, id: oldest.id });
+  const apply = (write: Write): Effect => {
+    switch (write.op) {
+      case "insert":
+        return insert(write);
+      case "put":
+      case "replace":
+        return overwrite(write);
+      case "delete":
+        return remove(write);
+      case "clear": {
+        const { in: from, partition, keep } = write;
+        const told = { collection: from.name, partition, id: null, ...(keep === undefined ? {} : { keep }) };
+        return { told: [told], undo: [tableOf(from).clear(partition, keep)] };
       }
     }
-    write(into, record, 1, nextOrder++);
-    return told;
   };
 
-  /** Copies of the partitions that `writes` touch, to go back to when one of them fails. */
-  const snapshot = (writes: readonly Write[]) =>
-    writes.map(({ in: into, ...write }) => {
-      const partition = "record" in write ? write.record.partition : "key" in write ? write.key.partition : write.partition;
-      const entries = partitionOf(into, partition);
-      return { name: into.name, partition, entries: entries && new Map(entries) };
-    });
+  const insert = ({ in: into, record, max = Infinity, over = "evict" }: InsertWrite): Effect => {
+    const current = read(into, record.partition, record.id);
+    if (current) return isRepeated(current.record, record) ? { told: [], undo: [] } : null;
+    if (lookupTaken(into, record)) return null;
+    const table = tableOf(into);
+    const others = max === Infinity ? [] : live(table.inPartition(record.partition)).sort(byOrder);
+    const evicted = others.slice(0, Math.max(0, others.length + 1 - max)).map((entry) => entry.record);
+    if (evicted.length > 0 && over === "refuse") return null;
+    return {
+      told: evicted.map(({ partition, id }) => ({ collection: into.name, partition, id })),
+      undo: [
+        ...evicted.map(({ partition, id }) => table.remove(partition, id)),
+        table.set({ record: stored(record, 1), order: nextOrder++ }),
+      ],
+    };
+  };
+
+  const overwrite = (write: PutWrite | ReplaceWrite): Effect => {
+    const { in: into, record, quiet } = write;
+    const current = read(into, record.partition, record.id);
+    if (write.op === "replace" && current?.record.version !== write.ifVersion) return null;
+    if (lookupTaken(into, record)) return null;
+    const entry = { record: stored(record, (current?.record.version ?? 0) + 1), order: current?.order ?? nextOrder++ };
+    const told = { collection: into.name, partition: record.partition, id: record.id };
+    return { told: quiet ? [] : [told], undo: [tableOf(into).set(entry)] };
+  };
+
+  const remove = ({ in: from, key: { partition, id }, ifVersion }: DeleteWrite): Effect => {
+    if (ifVersion !== undefined && read(from, partition, id)?.record.version !== ifVersion) return null;
+    return { told: [{ collection: from.name, partition, id }], undo: [tableOf(from).remove(partition, id)] };
+  };
+
+  const announce = (changes: readonly Change[]) => {
+    for (const change of changes) for (const watcher of watchers) watcher(change);
+  };
 
   return {
     name: "memory",
@@ -126,48 +121,46 @@ export function memoryStore({ clock = systemClock }: MemoryStoreOptions = {}): R
     ordered: true,
 
     async get(from, { partition, id }) {
-      return read(from, partition, id);
+      const entry = read(from, partition, id);
+      return entry && copy(entry.record);
     },
 
     async list(from, partition) {
       if (from.kind !== "partitioned") throw new ConfigError("list", `"${from.name}" is a directory: use find`);
-      return liveIn(from, partition)
-        .sort((a, b) => a.order - b.order)
-        .map(({ record }) => record);
+      return live(tableOf(from).inPartition(partition))
+        .sort(byOrder)
+        .map(({ record }) => copy(record));
     },
 
     async find(from, lookup, value, { limit = 100, after } = {}) {
       if (from.kind !== "directory" || !from.lookups[lookup]) throw new ConfigError("find", `"${from.name}" has no lookup "${lookup}"`);
-      return allLive(from)
-        .filter((record) => record.lookups[lookup] === value && (after === undefined || compareBytes(record.id, after) > 0))
-        .sort((a, b) => compareBytes(a.id, b.id))
-        .slice(0, limit);
+      return live(tableOf(from).named(lookup, value))
+        .filter(({ record }) => after === undefined || compareBytes(record.id, after) > 0)
+        .sort((a, b) => compareBytes(a.record.id, b.record.id))
+        .slice(0, limit)
+        .map(({ record }) => copy(record));
     },
 
     async take(from, { partition, id }) {
-      const record = read(from, partition, id);
-      if (!record) return null;
-      remove(from, partition, id);
+      const entry = read(from, partition, id);
+      if (!entry) return null;
+      tableOf(from).remove(partition, id);
       announce([{ collection: from.name, partition, id }]);
-      return record;
+      return copy(entry.record);
     },
 
     async commit(writes) {
       assertCommit(writes);
-      const before = writes.length > 1 ? snapshot(writes) : [];
-      const told: Change[] = [];
+      const effects: Exclude<Effect, null>[] = [];
       for (const write of writes) {
-        const changes = apply(write);
-        if (!changes) {
-          for (const { name, partition, entries } of before) {
-            if (entries) collections.get(name)?.set(partition, entries);
-            else collections.get(name)?.delete(partition);
-          }
+        const effect = apply(write);
+        if (!effect) {
+          for (const undo of effects.flatMap((earlier) => earlier.undo).reverse()) undo();
           return false;
         }
-        told.push(...changes);
+        effects.push(effect);
       }
-      announce(told);
+      announce(effects.flatMap(({ told }) => told));
       return true;
     },
 
@@ -181,43 +174,43 @@ export function memoryStore({ clock = systemClock }: MemoryStoreOptions = {}): R
     },
 
     async scan(from, { limit = 100, after } = {}) {
-      const start = after === undefined ? 0 : Number(after);
-      const records = allLive(from).sort((a, b) => compareBytes(a.partition, b.partition) || compareBytes(a.id, b.id));
-      const page = records.slice(start, start + limit);
-      return { records: page, next: start + limit < records.length ? String(start + limit) : null };
+      // In the order of insertion, so that a page can start behind a record that is gone since.
+      const rest = live(tableOf(from).all())
+        .filter(({ order }) => after === undefined || order > Number(after))
+        .sort(byOrder);
+      const page = rest.slice(0, limit);
+      return { records: page.map(({ record }) => copy(record)), next: rest.length > limit ? String(page.at(-1)?.order) : null };
     },
 
     async sweep({ limit = 1000 } = {}) {
       const now = clock.now();
-      const counts: Record<string, number> = {};
+      const removed: Record<string, number> = {};
       let left = limit;
       const tally = (name: string) => {
-        counts[name] = (counts[name] ?? 0) + 1;
+        removed[name] = (removed[name] ?? 0) + 1;
         left -= 1;
       };
-      for (const [name, partitions] of collections) {
-        for (const [partition, entries] of partitions) {
-          for (const [id, { record }] of entries) {
-            if (left <= 0) return counts;
-            if (!isExpired(record, now)) continue;
-            entries.delete(id);
-            tally(name);
-          }
-          if (entries.size === 0) partitions.delete(partition);
+      for (const [name, table] of tables) {
+        for (const { record } of table.all()) {
+          if (left <= 0) return removed;
+          if (!isExpired(record, now)) continue;
+          table.remove(record.partition, record.id);
+          tally(name);
         }
       }
       for (const [counter, { resetAt }] of counters) {
-        if (left <= 0) return counts;
+        if (left <= 0) return removed;
         if (now < resetAt) continue;
         counters.delete(counter);
         tally("counters");
       }
-      return counts;
+      return removed;
     },
 
     async watch(onChange) {
-      watchers.add(onChange);
-      return { close: async () => void watchers.delete(onChange) };
+      const watcher = (change: Change) => onChange(change); // one per call, though a function may watch twice
+      watchers.add(watcher);
+      return { close: async () => void watchers.delete(watcher) };
     },
 
     async migrate() {},
@@ -226,29 +219,35 @@ export function memoryStore({ clock = systemClock }: MemoryStoreOptions = {}): R
       watchers.clear();
     },
   };
-
-  function announce(changes: readonly Change[]) {
-    for (const change of changes) for (const watcher of watchers) watcher(change);
-  }
 }
 
-function isExpired(record: { readonly expiresAt: number | null }, now: number): boolean {
+function isExpired(record: StoredRecord, now: number): boolean {
   return record.expiresAt !== null && now >= record.expiresAt;
 }
 
-/** A copy, so that neither side can change what the other holds. */
+/** A record as the store keeps it: shared with no caller. */
 function stored({ partition, id, value, expiresAt, lookups }: NewRecord, version: number): StoredRecord {
-  return Object.freeze({ partition, id, value: Buffer.from(value), expiresAt, lookups: Object.freeze({ ...lookups }), version });
+  return { partition, id, value: Buffer.from(value), expiresAt, lookups: Object.freeze({ ...lookups }), version };
 }
 
-function sameRecord(current: StoredRecord, record: NewRecord): boolean {
-  const names = new Set([...Object.keys(current.lookups), ...Object.keys(record.lookups ?? {})]);
+/** A record as a caller gets it, who may do with its bytes as they like. */
+function copy(record: StoredRecord): StoredRecord {
+  return { ...record, value: Buffer.from(record.value) };
+}
+
+/** Whether inserting `record` only repeats how `current` was inserted. */
+function isRepeated(current: StoredRecord, { value, expiresAt, lookups = {} }: NewRecord): boolean {
+  const names = [...Object.keys(current.lookups), ...Object.keys(lookups)];
   return (
     current.version === 1 &&
-    current.expiresAt === record.expiresAt &&
-    Buffer.compare(current.value, record.value) === 0 &&
-    [...names].every((name) => (current.lookups[name] ?? null) === (record.lookups?.[name] ?? null))
+    current.expiresAt === expiresAt &&
+    Buffer.compare(current.value, value) === 0 &&
+    names.every((name) => (current.lookups[name] ?? null) === (lookups[name] ?? null))
   );
+}
+
+function byOrder(a: Entry, b: Entry): number {
+  return a.order - b.order;
 }
 
 function compareBytes(a: string, b: string): number {
