@@ -79,7 +79,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     await sessions.revokeAll(userId);
     await apiKeys.revokeAll(userId);
   };
-  const signIn = createSignIn({ users, accounts, principals, events, clock, purge, linkByEmail: config.linkByEmail });
+  const signIn = createSignIn({ users, accounts, principals, events, purge, linkByEmail: config.linkByEmail });
 
   const mail = createEmailQueue({ transport: config.email ?? consoleTransport(), clock, events });
   const magicCodes = createMagicCodes({

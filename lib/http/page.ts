@@ -1,9 +1,4 @@
-const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-
-/** Text as HTML text or attribute value. */
-export function escapeHtml(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
-}
+import { escapeHtml } from "../escape-html.ts";
 
 /** A whole small page of ours: plain, readable, no scripts, nothing loaded from elsewhere. `body` is HTML. */
 export function page(title: string, body: string): string {

@@ -5,10 +5,11 @@ import type { Identity } from "../../core/strategy.ts";
 import { runStrategy, withState, type Outcome } from "../../core/run-strategy.ts";
 import { TRANSACTION_TTL, type TransactionData } from "../../core/transactions.ts";
 import { AuthError, CredentialError, NotFoundError, PermissionError, ProviderError } from "../../errors.ts";
+import { escapeHtml } from "../../escape-html.ts";
 import { establish, sendSession } from "../establish.ts";
 import { readCookie } from "../extract.ts";
 import { text } from "../input.ts";
-import { escapeHtml, page } from "../page.ts";
+import { page } from "../page.ts";
 import { asAuthError } from "../problem.ts";
 import { route, type Reply, type RouteCall } from "../route.ts";
 
@@ -124,6 +125,7 @@ export async function beginAt(call: Call, data: Omit<TransactionData, "session">
 /** Spends the transaction, then asks the strategy who came back. */
 async function complete(call: Call, query: Record<string, unknown>): Promise<Reply> {
   const { kit, http, req } = call;
+  strategyOf(call);
   const state = query["state"] ?? query["oauth_token"];
   const binding = readCookie(req, http.cookies.binding);
   const data =

@@ -1,0 +1,52 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import express, { type Express } from "express";
+import { createAuth, type Auth } from "../../lib/auth.ts";
+import { memoryTransport } from "../../lib/email/memory.ts";
+import { memoryStore } from "../../lib/adapters/memory/index.ts";
+import { createTestClock } from "../../lib/testing/clock.ts";
+import type { AuthOptions } from "../../lib/options.ts";
+import { TEST_SECRET } from "./kit.ts";
+
+/** An app with latchkey in it, on a real server of its own. */
+export async function startApp(
+  options: AuthOptions & {
+    /** Adds routes behind `app.use(auth)`. */
+    routes?: (app: Express, auth: Auth) => void;
+    /** Adds middleware before it. */
+    before?: (app: Express) => void;
+  } = {},
+) {
+  const { routes, before, ...authOptions } = options;
+  const clock = createTestClock();
+  const mailbox = memoryTransport();
+  const auth = createAuth({ secret: TEST_SECRET, store: memoryStore({ clock }), email: mailbox, apiKeys: true, clock, ...authOptions });
+  const app = express();
+  before?.(app);
+  app.use(auth);
+  routes?.(app, auth);
+  const server = await listen(app);
+  const url = `http://localhost:${(server.address() as AddressInfo).port}`;
+  return {
+    app,
+    auth,
+    clock,
+    mailbox,
+    server,
+    url,
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await auth.close();
+    },
+  };
+}
+
+/** Serves an app on a free loopback port. */
+export function listen(app: Express): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer(app);
+    server.once("error", reject);
+    server.listen(0, "localhost", () => resolve(server));
+  });
+}
