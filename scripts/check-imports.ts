@@ -30,7 +30,7 @@ if (status !== 0) {
 const loaded = [...new Set(stdout.split("\n").map((line) => line.replace("file://", "")))];
 const packages = [...new Set(loaded.flatMap((path) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? []))].sort();
 const own = loaded.filter((path) => path.includes("/dist/"));
-console.log(`import "latchkey" loads ${own.length} files of its own, and of packages: ${packages.join(", ") || "none"}`);
+console.log(`import "latchkey" loads ${own.length} files of its own and files of ${packages.length} packages`);
 
 const wrong = packages.filter((name) => forbidden.includes(name) || name.startsWith("passport-"));
 if (own.length === 0) wrong.push("nothing of latchkey itself, so this check saw nothing");
