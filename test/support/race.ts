@@ -1,0 +1,127 @@
+import { fork, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+/**
+ * What a worker module exports under the name of a race: sets up (connects, prepares) and gives what is then raced.
+ * Inputs and results are copied between processes: plain data and bytes, no functions.
+ */
+export type PrepareRacer<Input, Round, Result> = (
+  input: Input,
+  /** 0 in the first process, 1 in the second, ... */
+  index: number,
+) => Promise<{
+  /** Called once a round, in all processes at the same moment. */
+  run(round: Round): Promise<Result>;
+  /** Closes what was opened. */
+  end?(): Promise<void>;
+}>;
+
+/** Which race, and how it is run. */
+export interface RaceOptions<Input> {
+  /** The module, TypeScript or not: `new URL("./session.racers.ts", import.meta.url)`. */
+  worker: URL;
+  /** The export of that module to run. Default: `default`. */
+  race?: string;
+  /** Default: 2. */
+  processes?: number;
+  /** Handed to each {@link PrepareRacer}. */
+  input: Input;
+}
+
+/** Processes that have set up and wait for a round. */
+export interface Racers<Round, Result> {
+  /** Lets all of them run at once. Results in the order of the processes; rejects with the first failure. */
+  race(round: Round): Promise<Result[]>;
+  /** Ends the processes. */
+  stop(): Promise<void>;
+}
+
+/** From the parent to a racer. */
+export type RaceCommand =
+  | { do: "prepare"; worker: string; race: string; input: unknown; index: number }
+  | { do: "run"; round: unknown; at: number }
+  | { do: "end" };
+
+/** Back from it, one for each command. */
+export type RaceAnswer = { result: unknown } | { failure: { message: string; code: unknown; stack: string | undefined } };
+
+const ANSWER_MS = 30_000;
+
+/** How far ahead a round is set, so that each process has heard of it by then. */
+const LEAD_MS = 8;
+
+/**
+ * Starts Node processes that race each other over something they share: a Redis, a file. About half a second.
+ *
+ * @example
+ * const racers = await startRacers<Input, number, boolean>({ worker: new URL("./claim.racers.ts", import.meta.url), input: { url } });
+ * const won = await racers.race(1);
+ * await racers.stop();
+ */
+export async function startRacers<Input, Round, Result>({
+  worker,
+  race = "default",
+  processes = 2,
+  input,
+}: RaceOptions<Input>): Promise<Racers<Round, Result>> {
+  const children = Array.from({ length: processes }, () =>
+    fork(fileURLToPath(new URL("./race-worker.ts", import.meta.url)), { execArgv: ["--import", "tsx"], serialization: "advanced" }),
+  );
+  const stop = async () => void (await Promise.all(children.map(end)));
+  try {
+    await Promise.all(children.map((child, index) => ask(child, { do: "prepare", worker: worker.href, race, input, index })));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    stop,
+    async race(round) {
+      const at = performance.timeOrigin + performance.now() + LEAD_MS;
+      const answers = await Promise.allSettled(children.map((child) => ask(child, { do: "run", round, at })));
+      return answers.map((answer) => {
+        if (answer.status === "rejected") throw answer.reason;
+        return answer.value as Result;
+      });
+    },
+  };
+}
+
+/** One round of {@link startRacers}, and their end. */
+export async function raceProcesses<Input, Result>(options: RaceOptions<Input>): Promise<Result[]> {
+  const racers = await startRacers<Input, null, Result>(options);
+  try {
+    return await racers.race(null);
+  } finally {
+    await racers.stop();
+  }
+}
+
+function ask(child: ChildProcess, command: RaceCommand): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const settle = (outcome: () => void) => {
+      clearTimeout(timer);
+      child.off("message", onMessage).off("exit", onExit);
+      outcome();
+    };
+    const onMessage = (answer: RaceAnswer) =>
+      settle(() => ("failure" in answer ? reject(asError(answer.failure)) : resolve(answer.result)));
+    const onExit = () => settle(() => reject(new Error(`a racer ended during "${command.do}"`)));
+    const timer = setTimeout(() => settle(() => reject(new Error(`a racer did not "${command.do}" within ${ANSWER_MS} ms`))), ANSWER_MS);
+    child.on("message", onMessage).on("exit", onExit);
+    child.send(command, (error) => error && settle(() => reject(error)));
+  });
+}
+
+function asError({ message, code, stack }: { message: string; code: unknown; stack: string | undefined }): Error {
+  return Object.assign(new Error(message), { code, stack });
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, "exit");
+  await ask(child, { do: "end" }).catch(() => child.kill("SIGKILL"));
+  if (child.connected) child.disconnect();
+  await exited;
+}
