@@ -71,6 +71,8 @@ export interface Accounts {
   begin(identity: IdentityKey, userId: string): Promise<AccountSummary>;
   /** Last step: the account counts from now on. `false` when another call finished it before; `null` when it is gone. */
   finish(account: AccountSummary, identity: Identity, from: From): Promise<boolean | null>;
+  /** Keeps the tokens of a later sign-in. `false` when the account is gone, or somebody else's by now. */
+  confirm(account: AccountSummary, tokens: TokenSet | null): Promise<boolean>;
   /** Gives up a first sign-in: removes the account if it is pending still. */
   abandon(account: AccountSummary): Promise<void>;
 }
@@ -268,6 +270,11 @@ export function createAccounts({ store, keys, clock, events, ids = () => randomT
       });
       if (record && finished) linked(record, from);
       return record && finished;
+    },
+
+    async confirm({ id, userId }, tokens) {
+      const record = await change(id, (current) => (current.account.userId === userId ? withNewer(current, tokens) : current));
+      return record?.account.userId === userId;
     },
 
     async abandon({ id }) {

@@ -37,6 +37,8 @@ export interface NewSession {
   readonly data?: Readonly<Record<string, unknown>>;
   readonly source?: RequestSource | null;
   readonly idp?: Session["idp"];
+  /** The epoch at which the proof behind it held. Default: not compared, so an ending between proof and session goes unnoticed. */
+  readonly epoch?: Session["epoch"];
 }
 
 /** A session together with the one copy of its token. */
@@ -192,8 +194,10 @@ export function createSessions({ store, tokens, principals, clock, events, backg
     userId: string,
     make: (epoch: Session["epoch"], roles: readonly string[]) => Omit<SessionRecord, "version">,
     single: boolean,
+    proven: Session["epoch"] | undefined,
   ): Promise<SessionRecord> => {
     const { epoch, principal } = await principals.activeStanding(userId);
+    if (proven && !sameEpoch(epoch, proven)) throw endedMeanwhile();
     const record = make(epoch, principal.roles);
     const added: Write = { op: "insert", in: sessionCollection, record: encodeSession(record), max: config.max };
     const writes: Write[] = single ? [{ op: "clear", in: sessionCollection, partition: record.tag }, added] : [added];
@@ -204,7 +208,7 @@ export function createSessions({ store, tokens, principals, clock, events, backg
     if (!done) throw new StorageError("A session could not be stored");
     if (after.principal.status !== "active" || !sameEpoch(after.epoch, epoch)) {
       await store.commit([{ op: "delete", in: sessionCollection, key: { partition: record.tag, id: record.sid } }]);
-      throw new CredentialError("session_revoked", "All sessions of this user were ended meanwhile: sign in again");
+      throw endedMeanwhile();
     }
     return { ...record, version: 1 };
   };
@@ -245,6 +249,7 @@ export function createSessions({ store, tokens, principals, clock, events, backg
         },
       }),
       kind === "user" && config.policy === "single",
+      options.epoch,
     );
     const session = remember(record);
     events.emit(
@@ -448,6 +453,10 @@ export function createSessions({ store, tokens, principals, clock, events, backg
 
 function failed(failure: AuthError): Resolution {
   return { session: null, resign: null, failure };
+}
+
+function endedMeanwhile(): CredentialError {
+  return new CredentialError("session_revoked", "All sessions of this user were ended meanwhile: sign in again");
 }
 
 function deviceOf(source: RequestSource | null): SessionDevice | null {

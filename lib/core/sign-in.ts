@@ -1,10 +1,9 @@
-import type { Clock } from "../clock.ts";
 import { randomToken } from "../crypto/random.ts";
 import { ConflictError, CredentialError, ProviderError, StorageError } from "../errors.ts";
 import type { Accounts, AccountSummary } from "./accounts.ts";
 import { normaliseEmail } from "./email-address.ts";
 import type { Events, RequestSource } from "./events.ts";
-import type { Principals } from "./principals.ts";
+import { sameEpoch, type EpochPair, type Principals } from "./principals.ts";
 import type { Identity } from "./strategy.ts";
 import type { User, Users } from "./users.ts";
 
@@ -18,6 +17,8 @@ export interface Resolved {
   readonly userId: string;
   /** Whether this very call created the user. */
   readonly created: boolean;
+  /** The epoch at which the proof held: a session made from it must be made under the same, or what ended meanwhile would come back. */
+  readonly epoch: EpochPair;
 }
 
 /** From proof of an identity or a mailbox to the user it belongs to. Makes no session. */
@@ -35,8 +36,12 @@ export interface SignIn {
    * @throws {RequestError} `invalid_email`; {@link CredentialError} `user_disabled`.
    */
   withEmail(address: string, from?: From): Promise<Resolved>;
-  /** Links an identity to a signed-in user who asked for it. @throws {ConflictError} `account_already_linked` when it is another user's. */
-  linkIdentity(userId: string, identity: Identity, from?: From): Promise<AccountSummary>;
+  /**
+   * Links an identity to a signed-in user who asked for it in a session of this `epoch` (default: the one there is now). If the user's
+   * credentials were ended before or meanwhile, nothing stays linked.
+   * @throws {ConflictError} `account_already_linked` when it is another user's; {@link CredentialError} `session_revoked` or `user_disabled`.
+   */
+  linkIdentity(userId: string, identity: Identity, from?: From & { readonly epoch?: EpochPair }): Promise<AccountSummary>;
 }
 
 export interface SignInParts {
@@ -44,7 +49,6 @@ export interface SignInParts {
   readonly accounts: Accounts;
   readonly principals: Principals;
   readonly events: Events;
-  readonly clock: Clock;
   /** Ends what else a user has: sessions, keys, pending changes of password or address. Idempotent. */
   readonly purge: (userId: string) => Promise<void>;
   /** Providers whose word for an address links a new identity to the user who has proven that address too. Default: none. */
@@ -60,10 +64,11 @@ export function createSignIn(parts: SignInParts): SignIn {
 
   /** Somebody who was here before. */
   const returning = async (account: AccountSummary, { tokens }: Identity) => {
-    const [user] = await Promise.all([users.findById(account.userId), principals.activeStanding(account.userId)]);
+    const [user, { epoch }] = await Promise.all([users.findById(account.userId), principals.activeStanding(account.userId)]);
     if (!user) throw new CredentialError("user_not_found", "This account no longer exists");
-    if (tokens) await accounts.saveTokens(account.id, tokens);
-    return { userId: user.id, created: false, accountId: account.id };
+    // After the epoch was read, so that an account which went with an ending is noticed here, and an ending after it by the epoch.
+    if (!(await accounts.confirm(account, tokens))) return null;
+    return { userId: user.id, created: false, epoch, accountId: account.id };
   };
 
   /** The user whose proven address a trusted provider vouches for; refused when that is not so. */
@@ -71,9 +76,9 @@ export function createSignIn(parts: SignInParts): SignIn {
     if (!linkByEmail.includes(identity.provider) || !holder.emailVerified) {
       throw new ConflictError("account_not_linked", "A user with this email address exists: sign in as before, then link this account");
     }
-    await principals.activeStanding(holder.id);
+    const { epoch } = await principals.activeStanding(holder.id);
     const { id } = await accounts.link({ userId: holder.id, identity }, from);
-    return { userId: holder.id, created: false, accountId: id };
+    return { userId: holder.id, created: false, epoch, accountId: id };
   };
 
   /** Takes a pending account to its end, whoever began it. `null`: start again. */
@@ -83,22 +88,27 @@ export function createSignIn(parts: SignInParts): SignIn {
     try {
       await users.create({ id: userId, email, emailVerified: email !== null, name, image });
     } catch (error) {
+      if (!isEmailTaken(error)) throw error;
       // The address went to somebody else: give the identity free again, so that it can be linked to them.
-      if (isEmailTaken(error)) await accounts.abandon(pending);
-      if (isEmailTaken(error)) return null;
-      throw error;
+      await accounts.abandon(pending);
+      return null;
     }
+    const { epoch } = await principals.activeStanding(userId);
     const finished = await accounts.finish(pending, identity, from);
     if (finished === null) return null;
     if (finished) created(userId, identity.provider, from);
-    return { userId, created: finished, accountId: pending.id };
+    return { userId, created: finished, epoch, accountId: pending.id };
   };
 
   /** Mailed proof of an address that somebody claimed without proof: what they set is removed before it counts. */
   const takeOver = async ({ id }: User, email: string) => {
+    // Before, so that an account linked during the removal is noticed by who links it; after, so that a sign-in by one of them is refused.
     await principals.raiseEpoch(id);
-    await Promise.all([purge(id), accounts.deleteForUser(id)]);
+    await accounts.deleteForUser(id);
+    await principals.raiseEpoch(id);
+    await purge(id);
     await users.update(id, { email, emailVerified: true });
+    return principals.activeStanding(id);
   };
 
   return {
@@ -107,7 +117,6 @@ export function createSignIn(parts: SignInParts): SignIn {
       const email = verifiedEmail(identity);
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
         const account = await accounts.findByIdentity(identity);
-        if (account && !account.pending) return returning(account, identity);
         const holder = account || email === null ? null : await users.findByEmail(email);
         if (holder) return byEmail(holder, identity, from);
         const begun = account ?? (await accounts.begin(identity, ids()));
@@ -122,14 +131,15 @@ export function createSignIn(parts: SignInParts): SignIn {
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
         const user = await users.findByEmail(email);
         if (user) {
-          await principals.activeStanding(user.id);
-          if (!user.emailVerified) await takeOver(user, email);
-          return { userId: user.id, created: false };
+          const standing = await principals.activeStanding(user.id);
+          const { epoch } = user.emailVerified ? standing : await takeOver(user, email);
+          return { userId: user.id, created: false, epoch };
         }
         try {
           const { id } = await users.create({ id: ids(), email, emailVerified: true });
+          const { epoch } = await principals.activeStanding(id);
           created(id, "email", from);
-          return { userId: id, created: true };
+          return { userId: id, created: true, epoch };
         } catch (error) {
           if (!isEmailTaken(error)) throw error;
         }
@@ -139,7 +149,13 @@ export function createSignIn(parts: SignInParts): SignIn {
 
     async linkIdentity(userId, identity, from = {}) {
       assertIdentity(identity);
-      return accounts.link({ userId, identity }, from);
+      const { epoch } = await principals.activeStanding(userId);
+      if (from.epoch && !sameEpoch(from.epoch, epoch)) throw ended();
+      const before = await accounts.findByIdentity(identity);
+      const account = await accounts.link({ userId, identity }, from);
+      if (before || sameEpoch((await principals.standing(userId)).epoch, epoch)) return account;
+      await accounts.unlink({ userId, accountId: account.id, otherWaysIn: 1 }, from);
+      throw ended();
     },
   };
 }
@@ -171,6 +187,10 @@ function profileOf({ name, image }: Identity): { name: string | null; image: str
   const line = typeof name === "string" ? [...name.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").trim()].slice(0, MAX_NAME).join("") : "";
   const url = typeof image === "string" && image.length <= MAX_IMAGE && URL.canParse(image) ? new URL(image) : null;
   return { name: line || null, image: url && ["https:", "http:"].includes(url.protocol) ? url.href : null };
+}
+
+function ended(): CredentialError {
+  return new CredentialError("session_revoked", "All sessions of this user were ended meanwhile: sign in again");
 }
 
 function isEmailTaken(error: unknown): boolean {
