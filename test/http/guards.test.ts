@@ -28,7 +28,8 @@ const cookieOf = async ({ auth }: App, userId = "user-1", more: { authenticatedA
   return `sid=${(await auth.sessions.create({ userId, methods: ["test"], ...more })).token}`;
 };
 
-const me = (app: express.Express) => app.get("/me", requireAuth(), (req, res) => void res.json({ id: req.auth.userId, kind: req.auth.kind }));
+const me = (app: express.Express) =>
+  app.get("/me", requireAuth(), (req, res) => void res.json({ id: req.auth.userId, kind: req.auth.kind }));
 
 describe("a guarded route", () => {
   it("answers who is not signed in with a 401 problem document and a bare challenge", async () => {
@@ -38,7 +39,13 @@ describe("a guarded route", () => {
     expect(response.type).toBe("application/problem+json");
     expect(response.headers["www-authenticate"]).toBe("Bearer");
     expect(response.headers["cache-control"]).toBe("no-store");
-    expect(response.body).toEqual({ type: "about:blank", title: "Unauthorized", status: 401, code: "authentication_required", detail: "Sign in first" });
+    expect(response.body).toEqual({
+      type: "about:blank",
+      title: "Unauthorized",
+      status: 401,
+      code: "authentication_required",
+      detail: "Sign in first",
+    });
   });
 
   it("lets a session through at the price of one read and no write", async () => {
@@ -60,7 +67,11 @@ describe("a guarded route", () => {
     const { key } = await app.auth.apiKeys.create({ userId: "user-1", name: "ci" });
     for (const name of Object.keys(calls)) delete calls[name];
 
-    for (const headers of [{ cookie: `sid=${"A".repeat(107)}` }, { authorization: `Bearer ${key.slice(0, -1)}x` }, { authorization: "Bearer sk-x" }]) {
+    for (const headers of [
+      { cookie: `sid=${"A".repeat(107)}` },
+      { authorization: `Bearer ${key.slice(0, -1)}x` },
+      { authorization: "Bearer sk-x" },
+    ]) {
       const response = await request(app.server).get("/me").set(headers);
       expect(response.status).toBe(401);
       expect(response.body.code).toBe("invalid_token");
@@ -74,13 +85,17 @@ describe("a guarded route", () => {
     const cookie = await cookieOf(app);
     const { key } = await app.auth.apiKeys.create({ userId: "user-2", name: "ci" });
 
-    const both = await request(app.server).get("/me").set({ cookie, authorization: `Bearer ${key}` });
+    const both = await request(app.server)
+      .get("/me")
+      .set({ cookie, authorization: `Bearer ${key}` });
     expect(both.body).toEqual({ id: "user-2", kind: "api_key" });
     const bad = await request(app.server).get("/me").set({ cookie, authorization: "Bearer nonsense" });
     expect(bad.status).toBe(401);
     const basic = await request(app.server).get("/me").set({ cookie, authorization: "Basic dXNlcjpwdw==" });
     expect(basic.body).toEqual({ id: "user-1", kind: "session" });
-    const lowercase = await request(app.server).get("/me").set({ authorization: `bearer ${key}` });
+    const lowercase = await request(app.server)
+      .get("/me")
+      .set({ authorization: `bearer ${key}` });
     expect(lowercase.status).toBe(200);
     for (const place of [`/me?access_token=${key}`, `/me?api_key=${key}`]) expect((await request(app.server).get(place)).status).toBe(401);
   });
@@ -138,7 +153,9 @@ describe("a guarded route", () => {
   });
 
   it("loads the user when asked to", async () => {
-    const app = await start({ routes: (server) => server.get("/name", requireAuth({ user: true }), (req, res) => void res.json({ name: req.user?.name })) });
+    const app = await start({
+      routes: (server) => server.get("/name", requireAuth({ user: true }), (req, res) => void res.json({ name: req.user?.name })),
+    });
     await app.auth.users.create({ id: "user-1", name: "Ada" });
     const { token } = await app.auth.sessions.create({ userId: "user-1" });
     expect((await request(app.server).get("/name").set("cookie", `sid=${token}`)).body).toEqual({ name: "Ada" });
