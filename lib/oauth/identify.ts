@@ -1,6 +1,7 @@
 import type { Identity, TokenSet } from "../core/strategy.ts";
 import { systemClock, type Clock } from "../clock.ts";
-import { ConfigError, ProviderError } from "../errors.ts";
+import { ConfigError } from "../errors.ts";
+import { toIdentity, toTokenSet, type Profile } from "./profile.ts";
 
 /** Options of {@link identify}. */
 export interface IdentifyOptions {
@@ -49,36 +50,21 @@ export function identify(provider: string, { issuer = provider, clock = systemCl
 /** @see https://www.passportjs.org/reference/normalized-profile/ */
 function fromProfile(provider: string, issuer: string, profile: unknown, tokens: TokenSet | null): Identity {
   const { id, displayName, username, emails, photos } = fields(profile);
-  const subject = typeof id === "number" ? String(id) : id;
-  if (typeof subject !== "string" || subject === "") throw new ProviderError("provider_error", "The provider did not say who this is");
-  const addresses = list(emails).filter(({ value }) => typeof value === "string" && value !== "");
+  const addresses = list(emails);
   const email = addresses.find(({ primary }) => primary === true) ?? addresses[0];
-  return {
-    provider,
-    issuer,
-    subject,
-    email: text(email?.["value"]),
-    emailVerified: email?.["verified"] === true,
-    name: text(displayName) ?? text(username),
-    image: text(list(photos)[0]?.["value"]),
-    tokens,
-    providerSessionId: null,
-    authenticatedAt: null,
+  const said = {
+    subject: id,
+    email: email?.["value"],
+    emailVerified: email?.["verified"],
+    name: displayName === undefined || displayName === "" ? username : displayName,
+    image: list(photos)[0]?.["value"],
   };
+  return toIdentity(said as Profile, { provider, issuer, tokens });
 }
 
 function tokenSet(accessToken: unknown, refreshToken: unknown, params: unknown, clock: Clock): TokenSet | null {
   if (typeof accessToken !== "string" || accessToken === "") return null;
-  const reply = fields(params);
-  const at = (seconds: unknown) => (Number(seconds) > 0 ? clock.now() + Number(seconds) * 1000 : null);
-  return {
-    accessToken,
-    refreshToken: text(refreshToken),
-    idToken: text(reply["id_token"]),
-    accessTokenExpiresAt: at(reply["expires_in"]),
-    refreshTokenExpiresAt: at(reply["refresh_token_expires_in"]),
-    scope: text(reply["scope"]),
-  };
+  return toTokenSet({ ...fields(params), access_token: accessToken, refresh_token: refreshToken }, clock.now());
 }
 
 function fields(value: unknown): Record<string, unknown> {
@@ -87,8 +73,4 @@ function fields(value: unknown): Record<string, unknown> {
 
 function list(value: unknown): Record<string, unknown>[] {
   return Array.isArray(value) ? value.map(fields) : [];
-}
-
-function text(value: unknown): string | null {
-  return typeof value === "string" && value !== "" ? value : null;
 }

@@ -1,0 +1,77 @@
+import * as openid from "openid-client";
+import { ProviderError } from "../errors.ts";
+import type { OAuthClient } from "./client.ts";
+import { engineFailure } from "./failure.ts";
+import { providerFetch } from "./http.ts";
+
+/** Seconds that metadata counts as fresh. */
+const FRESH_TTL = 3600;
+/** Seconds that metadata may be used while the provider does not say it again. */
+const STALE_TTL = 24 * 3600;
+/** Seconds between two tries to renew stale metadata. */
+const RETRY_AFTER = 30;
+
+/**
+ * What an OpenID provider says of itself, asked for once and kept for an hour; while it cannot be asked again, up to a day. Callers at the
+ * same time share one request. A first try that failed is not remembered: the next caller asks anew.
+ *
+ * @returns a function that resolves to openid-client's configuration, with its key cache.
+ *   It rejects with a `ProviderError`, among others when the metadata names another issuer than `issuer`, to the letter.
+ * @see OpenID Connect Discovery 1.0, section 4.3.
+ */
+export function createDiscovery(issuer: string, client: OAuthClient): () => Promise<openid.Configuration> {
+  let known: { config: openid.Configuration; fetchedAt: number; triedAt: number } | null = null;
+  let asking: Promise<openid.Configuration> | null = null;
+
+  const ask = async (): Promise<openid.Configuration> => {
+    try {
+      const config = await discover(issuer, client);
+      known = { config, fetchedAt: client.clock.now(), triedAt: client.clock.now() };
+      return config;
+    } catch (error) {
+      throw engineFailure(error);
+    } finally {
+      asking = null;
+    }
+  };
+
+  return async function discovery() {
+    const now = client.clock.now();
+    if (!known || now - known.fetchedAt >= STALE_TTL * 1000) return (asking ??= ask());
+    if (now - known.fetchedAt >= FRESH_TTL * 1000 && now - known.triedAt >= RETRY_AFTER * 1000) {
+      known = { ...known, triedAt: now };
+      const { config } = known;
+      return (asking ??= ask()).catch(() => config);
+    }
+    return known.config;
+  };
+}
+
+async function discover(issuer: string, client: OAuthClient): Promise<openid.Configuration> {
+  const config = await openid.discovery(new URL(issuer), client.clientId, client.clientSecret ?? undefined, undefined, {
+    execute: engineSettings(client),
+    [openid.customFetch]: providerFetch(client.http),
+  });
+  const metadata = config.serverMetadata();
+  if (metadata.issuer !== issuer) {
+    const cause = new Error(`the provider calls itself "${metadata.issuer}": give exactly that as issuer, instead of "${issuer}"`);
+    throw new ProviderError("invalid_provider_response", "The provider's metadata is of another issuer", { cause });
+  }
+  return withAdvertisedAuthentication(config, client);
+}
+
+/** How openid-client is set up for OpenID: ID tokens have their signature checked although they come over TLS, and http only where allowed. */
+function engineSettings({ http }: OAuthClient): ((config: openid.Configuration) => void)[] {
+  return [openid.enableNonRepudiationChecks, ...(http.plainHttp === "none" ? [] : [openid.allowInsecureRequests])];
+}
+
+/** The secret in the form body where the provider takes that, else in the Authorization header, which is what all must take. */
+function withAdvertisedAuthentication(config: openid.Configuration, client: OAuthClient): openid.Configuration {
+  const methods = config.serverMetadata().token_endpoint_auth_methods_supported;
+  if (client.clientSecret === null || methods?.includes("client_secret_post")) return config;
+  const authentication = openid.ClientSecretBasic(client.clientSecret);
+  const basic = new openid.Configuration(config.serverMetadata(), client.clientId, client.clientSecret, authentication);
+  basic[openid.customFetch] = providerFetch(client.http);
+  for (const apply of engineSettings(client)) apply(basic);
+  return basic;
+}

@@ -1,0 +1,63 @@
+import type { Identity, TokenSet } from "../core/strategy.ts";
+import { randomToken } from "../crypto/random.ts";
+import { sha256 } from "../crypto/hash.ts";
+import { ProviderError } from "../errors.ts";
+import type { Attempt } from "./attempts.ts";
+import type { OAuthClient } from "./client.ts";
+import { engineFailure } from "./failure.ts";
+
+/** One provider's way through the authorization code grant. It keeps nothing between its steps: what it must remember is the attempt. */
+export interface ProviderFlow {
+  readonly client: OAuthClient;
+  readonly issuer: string;
+  /** Where to send the browser. */
+  begin(attempt: Attempt, scope: readonly string[]): Promise<URL>;
+  /** Who came back with `parameters`. Rejects with one of our errors. */
+  complete(attempt: Attempt, parameters: URLSearchParams): Promise<Identity>;
+  /** See `ProviderStrategy`. */
+  refresh(tokens: TokenSet): Promise<TokenSet>;
+  endSessionUrl(logout: { readonly idToken: string | null; readonly returnTo?: string | undefined }): Promise<string | null>;
+}
+
+/** A new attempt: state and nonce of 256 bits, and a PKCE verifier of 43 characters. @see RFC 7636, section 4.1. */
+export function newAttempt(callbackUrl: string, begunAt: number, { reauthenticate }: { reauthenticate: boolean }): Attempt {
+  // The token request repeats the URL as the URL class writes it, so that is what the authorization request says too.
+  const canonical = new URL(callbackUrl).href;
+  return { state: randomToken(32), nonce: randomToken(32), codeVerifier: randomToken(32), callbackUrl: canonical, begunAt, reauthenticate };
+}
+
+/** The parameters that every authorization request has. @see RFC 6749, section 4.1.1; RFC 7636, section 4.3. */
+export function authorizationParameters(client: OAuthClient, attempt: Attempt, scope: readonly string[]): Record<string, string> {
+  return {
+    ...client.authorizationParameters,
+    redirect_uri: attempt.callbackUrl,
+    response_type: "code",
+    state: attempt.state,
+    code_challenge: sha256(attempt.codeVerifier).toString("base64url"),
+    code_challenge_method: "S256",
+    ...(scope.length === 0 ? {} : { scope: scope.join(" ") }),
+    ...(client.responseMode === "form_post" ? { response_mode: "form_post" } : {}),
+  };
+}
+
+/** The callback's URL as openid-client wants it: the attempt's own, never one made of the request's headers. */
+export function callbackWith(attempt: Attempt, parameters: URLSearchParams): URL {
+  const url = new URL(attempt.callbackUrl);
+  url.search = parameters.toString();
+  return url;
+}
+
+/** The refresh token, or the error that a provider would give for none. */
+export function refreshTokenOf({ refreshToken }: TokenSet): string {
+  if (refreshToken === null) throw new ProviderError("invalid_grant", "The provider gave no refresh token");
+  return refreshToken;
+}
+
+/** Runs an engine's step, so that only our own errors leave it. */
+export async function checked<T>(step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    throw engineFailure(error);
+  }
+}

@@ -1,0 +1,96 @@
+import type { CustomFetch } from "openid-client";
+import { ProviderError } from "../errors.ts";
+
+/** What we need of `fetch`; the global one fits. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+/** Where requests to a provider may go, and how much they may cost. */
+export interface ProviderHttp {
+  readonly fetch: Fetch;
+  /** Beyond https: http to loopback hosts, or (`all`) to any. */
+  readonly plainHttp: "none" | "loopback" | "all";
+  /** Seconds for one request, the reply's body included. Default: 5. */
+  readonly timeout?: number;
+  /** The most a reply may hold, in bytes. Default: 1 MB. */
+  readonly maxBytes?: number;
+}
+
+/**
+ * A `fetch` for talking to providers: https, no redirects followed, bounded in time and size. openid-client takes it as its `customFetch`.
+ * Rejects with a `ProviderError`: `provider_unavailable` when it took too long or nobody answered, `invalid_provider_response` otherwise.
+ */
+export function providerFetch({ fetch, plainHttp, timeout = 5, maxBytes = 1024 * 1024 }: ProviderHttp): CustomFetch {
+  return async function boundedFetch(url, { body, headers, method, signal }) {
+    assertProtocol(url, plainHttp);
+    const deadline = AbortSignal.timeout(timeout * 1000);
+    const limits = signal ? AbortSignal.any([signal, deadline]) : deadline;
+    const init: RequestInit = {
+      method,
+      headers,
+      redirect: "manual",
+      signal: limits,
+      body: body === undefined ? null : (body as NonNullable<RequestInit["body"]>),
+    };
+    try {
+      const response = await withinLimits(fetch(url, init), limits);
+      if (response.status >= 300 && response.status < 400) {
+        await response.body?.cancel();
+        throw new ProviderError("invalid_provider_response", "The provider redirects where it must not");
+      }
+      const bytes = await withinLimits(readBounded(response, maxBytes), limits);
+      return new Response(bytes.length === 0 ? null : bytes, { status: response.status, headers: response.headers });
+    } catch (cause) {
+      if (cause instanceof ProviderError) throw cause;
+      throw new ProviderError(
+        "provider_unavailable",
+        limits.aborted ? "The provider took too long to answer" : "The provider cannot be reached",
+        {
+          cause,
+        },
+      );
+    }
+  };
+}
+
+/** Whether a host name is this machine's own, so that http to it crosses no network. */
+export function isLoopbackHost(hostname: string): boolean {
+  return hostname === "localhost" || hostname.endsWith(".localhost") || /^127(?:\.\d{1,3}){3}$/.test(hostname) || hostname === "[::1]";
+}
+
+function assertProtocol(url: string, plainHttp: ProviderHttp["plainHttp"]): void {
+  const { protocol, hostname } = new URL(url);
+  if (protocol === "https:") return;
+  if (protocol === "http:" && (plainHttp === "all" || (plainHttp === "loopback" && isLoopbackHost(hostname)))) return;
+  throw new ProviderError("invalid_provider_response", "The provider names an address that is not https");
+}
+
+async function readBounded(response: Response, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  const tooLarge = () => new ProviderError("invalid_provider_response", "The provider's answer is too large");
+  if (Number(response.headers.get("content-length") ?? 0) > maxBytes) {
+    await response.body?.cancel();
+    throw tooLarge();
+  }
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.byteLength;
+    if (size > maxBytes) throw tooLarge(); // leaving the loop cancels the body
+    chunks.push(chunk);
+  }
+  return new Uint8Array(Buffer.concat(chunks));
+}
+
+/** Holds even for a `fetch` that minds no signal. */
+async function withinLimits<T>(work: Promise<T>, limits: AbortSignal): Promise<T> {
+  let abort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(limits.reason as Error);
+    if (limits.aborted) abort();
+    else limits.addEventListener("abort", abort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    if (abort) limits.removeEventListener("abort", abort);
+  }
+}

@@ -1,0 +1,130 @@
+import * as openid from "openid-client";
+import { CredentialError } from "../errors.ts";
+import type { Attempt } from "./attempts.ts";
+import type { OAuthClient } from "./client.ts";
+import { createDiscovery } from "./discovery.ts";
+import { invalidResponse } from "./failure.ts";
+import { authorizationParameters, callbackWith, checked, refreshTokenOf, type ProviderFlow } from "./flow.ts";
+import { toIdentity, toTokenSet, type Profile } from "./profile.ts";
+
+/**
+ * The authorization code flow of OpenID Connect with the provider at `issuer`: PKCE, state, nonce, the `iss` of the answer, the ID token's
+ * signature, issuer, audience and times are checked, and its subject against the one of userinfo. Userinfo is asked only for what the
+ * ID token leaves out. Requests are pushed (RFC 9126) where the provider takes that.
+ *
+ * @see OpenID Connect Core 1.0, section 3.1; RFC 9207; RFC 9700.
+ */
+export function oidcFlow(issuer: string, client: OAuthClient): ProviderFlow {
+  const discover = createDiscovery(issuer, client);
+
+  return {
+    client,
+    issuer,
+
+    begin: (attempt, scope) =>
+      checked(async () => {
+        const config = await discover();
+        const parameters = {
+          ...authorizationParameters(client, attempt, scope),
+          nonce: attempt.nonce,
+          // OpenID Connect Core 1.0, section 3.1.2.1: max_age obliges the provider to say when it authenticated the person.
+          ...(attempt.reauthenticate ? { prompt: "login", max_age: "0" } : {}),
+        };
+        if (!config.serverMetadata().pushed_authorization_request_endpoint) return openid.buildAuthorizationUrl(config, parameters);
+        const url = await openid.buildAuthorizationUrlWithPAR(config, parameters);
+        // Said again in the open, for whoever keeps the transaction by it; the provider goes by the pushed one.
+        url.searchParams.set("state", attempt.state);
+        return url;
+      }),
+
+    complete: (attempt, parameters) =>
+      checked(async () => {
+        const config = await discover();
+        const reply = await openid.authorizationCodeGrant(config, callbackWith(attempt, parameters), grantChecks(attempt, client));
+        const idToken = reply.claims();
+        if (!idToken) throw invalidResponse(new Error("the reply has no ID token"));
+        const userinfo = await missingClaims(config, reply.access_token, idToken, client);
+        return toIdentity(standardClaims(idToken, userinfo), {
+          provider: client.name,
+          issuer: idToken.iss,
+          tokens: toTokenSet(reply, client.clock.now()),
+          providerSessionId: typeof idToken["sid"] === "string" ? idToken["sid"] : null,
+          authenticatedAt: attempt.reauthenticate ? authTime(idToken) : null,
+        });
+      }),
+
+    refresh: (tokens) =>
+      checked(async () => {
+        const reply = await openid.refreshTokenGrant(await discover(), refreshTokenOf(tokens));
+        const before = tokens.idToken === null ? undefined : subjectOf(tokens.idToken);
+        const after = reply.claims()?.sub;
+        // OpenID Connect Core 1.0, section 12.2: a refreshed ID token is about the same person.
+        if (after !== undefined && before !== undefined && after !== before)
+          throw invalidResponse(new Error("the refreshed ID token is of somebody else"));
+        return toTokenSet(reply, client.clock.now(), tokens);
+      }),
+
+    endSessionUrl: ({ idToken, returnTo }) =>
+      checked(async () => {
+        const config = await discover();
+        if (!config.serverMetadata().end_session_endpoint) return null;
+        const parameters = {
+          ...(idToken === null ? {} : { id_token_hint: idToken }),
+          ...(returnTo === undefined ? {} : { post_logout_redirect_uri: returnTo }),
+        };
+        return openid.buildEndSessionUrl(config, parameters).href;
+      }),
+  };
+}
+
+function grantChecks(attempt: Attempt, { clock }: OAuthClient): openid.AuthorizationCodeGrantChecks {
+  return {
+    expectedState: attempt.state,
+    expectedNonce: attempt.nonce,
+    pkceCodeVerifier: attempt.codeVerifier,
+    idTokenExpected: true,
+    // As old as the attempt: then the person was authenticated after it began, however long they took over it.
+    ...(attempt.reauthenticate ? { maxAge: Math.ceil((clock.now() - attempt.begunAt) / 1000) } : {}),
+  };
+}
+
+/** Userinfo, when a claim that a requested scope stands for is not in the ID token. @see OpenID Connect Core 1.0, sections 5.3, 5.4. */
+async function missingClaims(
+  config: openid.Configuration,
+  accessToken: string,
+  idToken: openid.IDToken,
+  client: OAuthClient,
+): Promise<Record<string, unknown>> {
+  const expected = [
+    ...(client.scope.includes("email") ? ["email", "email_verified"] : []),
+    ...(client.scope.includes("profile") ? ["name"] : []),
+  ];
+  if (!config.serverMetadata().userinfo_endpoint || expected.every((claim) => idToken[claim] !== undefined)) return {};
+  return await openid.fetchUserInfo(config, accessToken, idToken.sub);
+}
+
+/**
+ * The ID token, and userinfo for what it leaves out. An address and whether it is verified come from one and the same source.
+ * @see OpenID Connect Core 1.0, section 5.1.
+ */
+function standardClaims(idToken: openid.IDToken, userinfo: Record<string, unknown>): Profile {
+  const { sub, name, preferred_username, picture } = { ...userinfo, ...idToken };
+  const complete = idToken["email"] !== undefined && idToken["email_verified"] !== undefined;
+  const { email, email_verified }: Record<string, unknown> = complete || userinfo["email"] === undefined ? idToken : userinfo;
+  return { subject: sub, email, emailVerified: email_verified, name: name ?? preferred_username, image: picture } as Profile;
+}
+
+function authTime({ auth_time }: openid.IDToken): number {
+  if (auth_time === undefined) throw new CredentialError("insufficient_user_authentication", "The provider did not authenticate you again");
+  return auth_time * 1000;
+}
+
+/** The subject in an ID token that we checked when it came. */
+function subjectOf(idToken: string): unknown {
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(idToken.split(".")[1] ?? "", "base64url").toString());
+    return typeof claims === "object" && claims !== null && "sub" in claims ? claims.sub : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,30 @@
+import { ConfigError } from "../lib/errors.ts";
+import { resolveClient, type OAuthClientOptions } from "../lib/oauth/client.ts";
+import { oidcFlow } from "../lib/oauth/oidc-flow.ts";
+import { OAuthStrategy } from "../lib/oauth/strategy.ts";
+
+/** Options of {@link oidc}. */
+export interface OidcOptions extends OAuthClientOptions {
+  /** The provider's issuer identifier, exactly as its metadata says it: a trailing slash counts. */
+  issuer: string | undefined;
+}
+
+/**
+ * Sign in with any OpenID provider. Name: `oidc`, unless given. Scope: `openid email profile`.
+ * Metadata is fetched at the first sign-in, and kept. Costs no storage.
+ *
+ * @throws {ConfigError} when an option is unknown, missing or misshapen.
+ * @see OpenID Connect Core 1.0; OpenID Connect Discovery 1.0.
+ */
+export function oidc(options: OidcOptions): OAuthStrategy {
+  const { issuer } = options ?? {};
+  if (typeof issuer !== "string" || issuer === "") {
+    throw new ConfigError("oidc.issuer", "is missing: set it to the provider's issuer, such as https://login.example.com");
+  }
+  if (!URL.canParse(issuer) || !/^https?:$/.test(new URL(issuer).protocol) || /[?#]/.test(issuer)) {
+    throw new ConfigError("oidc.issuer", `"${issuer}" is no issuer: write it as https://login.example.com`);
+  }
+  const client = resolveClient("oidc", options, { name: "oidc", scope: ["openid", "email", "profile"], address: issuer }, ["issuer"]);
+  if (!client.scope.includes("openid")) throw new ConfigError("oidc.scope", 'include "openid": without it there is no ID token');
+  return new OAuthStrategy(oidcFlow(issuer, client));
+}
