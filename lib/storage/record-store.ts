@@ -19,7 +19,7 @@ export interface RecordStore {
   get(from: Collection, key: RecordKey): Promise<StoredRecord | null>;
   /** Live records of one partition of a partitioned collection, oldest first. One round trip. */
   list(from: Collection, partition: string): Promise<StoredRecord[]>;
-  /** Live records of a directory collection whose `lookup` equals `value`, in id order. */
+  /** Live records of a directory collection whose `lookup` equals `value`, in the order of their ids' bytes. A page under its limit is the last. */
   find(from: Collection, lookup: string, value: string, page?: Page): Promise<StoredRecord[]>;
   /** Removes and returns a live record. Of any number of concurrent callers one gets the record, the others `null`. */
   take(from: Collection, key: RecordKey): Promise<StoredRecord | null>;
@@ -39,7 +39,7 @@ export interface RecordStore {
   scan(from: Collection, page?: Page): Promise<{ records: StoredRecord[]; next: string | null }>;
   /** Removes up to about `limit` expired records and counters, and says how many went, by collection name. */
   sweep(options?: { limit?: number }): Promise<Readonly<Record<string, number>>>;
-  /** Calls `onChange` for removals and for writes that are not `quiet`, made by any process on this store. Resolves once it listens. */
+  /** Calls `onChange` for removals (evictions too) and for puts and replaces that are not `quiet`, made by any process on this store; inserts are not told. Resolves once it listens. */
   watch(onChange: (change: Change) => void): Promise<{ close(): Promise<void> }>;
   /** Makes the schema, where the backend has one. Idempotent, and safe when several processes start at once. */
   migrate(): Promise<void>;

@@ -85,18 +85,33 @@ export function raceTests(test: DeclareTest): void {
     }
   });
 
-  test("of racing commits that each need two records one gets both, the others neither", async ({ store }) => {
+  test("of racing commits that each need two records, in either order, one gets both and the others neither", async ({ store }) => {
     await given(store, insert(notes, note("a")), insert(notes, note("b")));
 
     const done = await race(10, (index) => {
       const value = Buffer.from(`by ${index}`);
-      return store.commit([replace(notes, note("a", { value }), 1), replace(notes, note("b", { value }), 1)]);
+      const writes = [replace(notes, note("a", { value }), 1), replace(notes, note("b", { value }), 1)];
+      return store.commit(index % 2 === 0 ? writes : writes.reverse());
     });
 
     assert.equal(done.filter(Boolean).length, 1);
     const value = Buffer.from(`by ${done.indexOf(true)}`);
     assertRecord(await store.get(notes, note("a")), note("a", { value }), 2);
     assertRecord(await store.get(notes, note("b")), note("b", { value }), 2);
+  });
+
+  test("a commit is seen whole or not at all", async ({ store }) => {
+    await given(store, insert(notes, note("a", { value: Buffer.from("0") })), insert(notes, note("b", { value: Buffer.from("0") })));
+
+    const seen: string[][] = [];
+    await race(20, async (index) => {
+      const value = Buffer.from(String(index));
+      if (index % 2 === 0) await store.commit([put(notes, note("a", { value })), put(notes, note("b", { value }))]);
+      else seen.push((await store.list(notes, "p")).map((record) => Buffer.from(record.value).toString()));
+    });
+
+    assert.equal(seen.length, 10);
+    for (const [a, b] of seen) assert.equal(a, b);
   });
 
   test("when it says that it is ordered, a read started behind a write sees it", async ({ store }) => {
