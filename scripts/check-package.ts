@@ -25,7 +25,7 @@ const entryPoints = Object.keys(manifest.exports)
 
 const tarball = process.argv[2] ? resolve(process.argv[2]) : pack();
 // No driver and no SDK beside it: every entry point must load without its optional peers.
-const beside = ["express", "@types/express", "@types/node"].map((name) => `${name}@${manifest.devDependencies[name]}`);
+const beside = ["express", "@types/express", "@types/passport", "@types/node"].map((name) => `${name}@${manifest.devDependencies[name]}`);
 writeFileSync(join(project, "package.json"), JSON.stringify({ private: true, type: "module" }));
 run("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error", tarball, ...beside]);
 

@@ -1,13 +1,13 @@
 /**
  * Checks that what the README shows is true: a block that names an example equals that file, every other TypeScript block compiles
- * against the built package, and the first one runs. Run `npm run build` before.
+ * against the built package, and every example runs as it stands. Run `npm run build` before.
  *
  *     npx tsx scripts/check-readme.ts [--write]      --write copies the examples into the README first
  */
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -66,11 +66,11 @@ const types = spawnSync(join(root, "node_modules/.bin/tsc"), ["-p", project, "--
 if (types.status !== 0) complain(`the blocks do not compile:\n${types.stdout.replaceAll(`${project}/`, "")}`);
 console.log(`${blocks.length} blocks compared and compiled`);
 
-await runQuickstart();
+for (const [, example] of blocks) if (example) await runExample(example);
 process.exitCode = problems > 0 ? 1 : 0;
 
-/** Starts the example as it stands, but for a free port in place of 3000, and asks it who we are. */
-async function runQuickstart(): Promise<void> {
+/** Starts an example as it stands, but for a free port in place of 3000, and asks it who we are. */
+async function runExample(example: string): Promise<void> {
   const anyPort = `
     import net from "node:net";
     const listen = net.Server.prototype.listen;
@@ -80,9 +80,10 @@ async function runQuickstart(): Promise<void> {
       return listen.call(this, 0, ...rest);
     };`;
   const preload = `data:text/javascript,${encodeURIComponent(anyPort)}`;
-  writeFileSync(join(project, "quickstart.ts"), readFileSync(join(root, quickstart), "utf8"));
+  const file = `run-${basename(example)}`;
+  writeFileSync(join(project, file), readFileSync(join(root, example), "utf8"));
   const { NODE_ENV: _, ...env } = process.env;
-  const server = spawn(process.execPath, ["--import", "tsx", "--import", preload, "quickstart.ts"], { cwd: project, env });
+  const server = spawn(process.execPath, ["--import", "tsx", "--import", preload, file], { cwd: project, env });
   const timer = setTimeout(() => server.kill("SIGKILL"), 30_000);
   try {
     let output = "";
@@ -95,15 +96,13 @@ async function runQuickstart(): Promise<void> {
       });
       server.once("exit", () => done(undefined));
     });
-    if (!port) return complain(`${quickstart} does not start:\n${output}`);
+    if (!port) return complain(`${example} does not start:\n${output}`);
     const answer = await fetch(`http://localhost:${port}/me`);
     const type = answer.headers.get("content-type") ?? "";
     if (answer.status !== 401 || !type.startsWith("application/problem+json")) {
-      return complain(
-        `${quickstart}: GET /me should be 401 application/problem+json, not ${answer.status} ${type}: ${await answer.text()}`,
-      );
+      return complain(`${example}: GET /me should be 401 application/problem+json, not ${answer.status} ${type}: ${await answer.text()}`);
     }
-    console.log(`${quickstart} runs; GET /me answers ${answer.status} ${await answer.text()}`);
+    console.log(`${example} runs; GET /me answers ${answer.status} ${await answer.text()}`);
   } finally {
     clearTimeout(timer);
     if (server.exitCode === null) {
