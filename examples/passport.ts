@@ -12,13 +12,15 @@ const app = express();
 app.use(auth);
 app.get("/sign-in", (_req, res) => {
   res.send(`<form method="post" action="/auth/login/local">
-    <input name="username"> <input name="password" type="password"> <button>Sign in</button>
+    <input name="username"> <input name="password" type="password"> <button name="return_to" value="/me">Sign in</button>
   </form>`);
 });
-app.get("/me", requireAuth(), (req, res) => {
-  res.json({ id: req.auth.userId, session: req.auth.kind });
+app.get("/me", requireAuth({ user: true }), (req, res) => {
+  res.json({ email: req.user?.email });
 });
 app.post("/leave", (req, res, next) => {
   req.logout((error) => (error ? next(error) : res.redirect("/sign-in")));
 });
+
+await auth.users.create({ id: "user-1", email: "ada@example.com" });
 app.listen(3000);
