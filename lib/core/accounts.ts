@@ -177,6 +177,16 @@ export function createAccounts({ store, keys, clock, events, ids = () => randomT
     return saved.account;
   };
 
+  const finish: Accounts["finish"] = async ({ id }, identity, from) => {
+    let finished = false;
+    const record = await change(id, (current) => {
+      finished = current.account.pending;
+      return finished ? withNewer({ ...current, account: { ...current.account, pending: false } }, identity.tokens) : current;
+    });
+    if (record && finished) linked(record, from);
+    return record && finished;
+  };
+
   return {
     async findByIdentity(identity) {
       return (await findByLookup(identity))?.account ?? null;
@@ -200,12 +210,12 @@ export function createAccounts({ store, keys, clock, events, ids = () => randomT
     async link({ userId, identity }, from = {}) {
       const fresh = withNewer(blank(identity, userId, false), identity.tokens);
       const { record, inserted } = await insertOrFind(fresh, identity);
-      if (record.account.userId !== userId || record.account.pending) {
-        throw new ConflictError("account_already_linked", "That account belongs to another user");
-      }
+      const { account } = record;
+      if (account.userId !== userId) throw new ConflictError("account_already_linked", "That account belongs to another user");
       if (inserted) linked(record, from);
-      else if (identity.tokens) return saveTokens(record.account.id, identity.tokens);
-      return record.account;
+      else if (account.pending) await finish(account, identity, from);
+      else if (identity.tokens) return saveTokens(account.id, identity.tokens);
+      return { ...account, pending: false };
     },
 
     async unlink({ userId, accountId, otherWaysIn }, { source = null } = {}) {
@@ -262,15 +272,7 @@ export function createAccounts({ store, keys, clock, events, ids = () => randomT
       return (await insertOrFind(blank(identity, userId, true), identity)).record.account;
     },
 
-    async finish({ id }, identity, from) {
-      let finished = false;
-      const record = await change(id, (current) => {
-        finished = current.account.pending;
-        return finished ? withNewer({ ...current, account: { ...current.account, pending: false } }, identity.tokens) : current;
-      });
-      if (record && finished) linked(record, from);
-      return record && finished;
-    },
+    finish,
 
     async confirm({ id, userId }, tokens) {
       const record = await change(id, (current) => (current.account.userId === userId ? withNewer(current, tokens) : current));

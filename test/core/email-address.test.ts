@@ -24,6 +24,7 @@ describe("email addresses", () => {
     "@acme.com",
     "alice@",
     "a@b@acme.com",
+    "alice@acme.com@evil.com",
     "alice＠acme@evil.com",
     '"alice"@acme.com',
     '"a@evil.com"@acme.com',

@@ -181,6 +181,18 @@ describe("activity", () => {
     expect(await sessions.list("user-1")).toEqual([]);
   });
 
+  it("rule 9: is refused when the user's sessions were ended after the proof it is made from", async () => {
+    const { sessions, principals } = createTestKit();
+    const { epoch } = await principals.activeStanding("user-1");
+    await sessions.revokeAll("user-1");
+
+    await expect(sessions.create({ userId: "user-1", epoch })).rejects.toMatchObject({ code: "session_revoked" });
+    await expect(sessions.upgrade(null, { userId: "user-1", epoch })).rejects.toMatchObject({ code: "session_revoked" });
+    expect(await sessions.list("user-1")).toEqual([]);
+    const now = await principals.activeStanding("user-1");
+    expect(await sessions.create({ userId: "user-1", epoch: now.epoch })).toMatchObject({ session: { userId: "user-1" } });
+  });
+
   it("rule 9: ends within a minute a session whose epoch has moved, even if its removal was lost", async () => {
     const { sessions, principals, clock, background, heard } = createTestKit();
     const { token } = await sessions.create({ userId: "user-1" });

@@ -221,6 +221,26 @@ describe("signing in with an identity", () => {
   });
 });
 
+/** Runs something before the next operation of one kind on one collection, as if another request had come in between. */
+function interruptible() {
+  type Operation = "get" | "find" | "commit";
+  let next: { operation: Operation; collection: string; run: () => unknown } | null = null;
+  const pass = async (operation: Operation, args: readonly unknown[]) => {
+    if (next?.operation !== operation || !JSON.stringify(args).includes(`"name":"${next.collection}"`)) return;
+    const { run } = next;
+    next = null;
+    await run();
+  };
+  const through = (store: RecordStore): RecordStore => ({
+    ...store,
+    get: (...args) => pass("get", args).then(() => store.get(...args)),
+    find: (...args) => pass("find", args).then(() => store.find(...args)),
+    commit: (...args) => pass("commit", args).then(() => store.commit(...args)),
+  });
+  const before = (operation: Operation, collection: string, run: () => unknown) => void (next = { operation, collection, run });
+  return { through, before, interrupted: () => next === null };
+}
+
 /** Breaks at the n-th commit: before it happened, or after it, when only the answer is lost. */
 function breakingAt(n: number, when: "before" | "after") {
   let commits = 0;
@@ -262,6 +282,17 @@ describe("a first sign-in that breaks off", () => {
     expect(results.filter(({ created }) => created)).toHaveLength(1);
     expect(await all()).toMatchObject({ users: [{ id: results[0]!.userId }], accounts: [{}] });
     expect(types()).toEqual(["account.linked", "user.created"]);
+  });
+
+  it("is finished by linking, when its user got in another way", async () => {
+    const { signIn, users, accounts, types } = createTestSignIn({ through: breakingAt(3, "before") });
+    await expect(signIn.withIdentity(identity())).rejects.toMatchObject({ status: 503 });
+    const { id } = (await users.findByEmail("alice@acme.com"))!;
+    await expect(signIn.linkIdentity("user-2", identity())).rejects.toMatchObject({ code: "account_already_linked" });
+
+    expect(await signIn.linkIdentity(id, identity())).toMatchObject({ userId: id, pending: false });
+    expect(await accounts.listForUser(id)).toMatchObject([{ pending: false }]);
+    expect(types()).toEqual(["account.linked"]);
   });
 
   it("rule 26: lets the identity be linked later, when its address went to somebody else meanwhile", async () => {
@@ -347,20 +378,56 @@ describe("signing in by mail", () => {
     expect(purge).toHaveBeenCalledTimes(2);
   });
 
-  it("rule 17: keeps nothing that is linked while it removes", async () => {
-    const { signIn, users, accounts, principals, purge } = createTestSignIn();
+  it("rule 17: leaves nothing linked by a request that it overtakes", async () => {
+    const { through, before, interrupted } = interruptible();
+    const { signIn, users, accounts } = createTestSignIn({ through });
+    const { id } = await users.create({ email: "alice@acme.com" });
+    before("commit", "accounts", () => signIn.withEmail("alice@acme.com"));
+
+    await expect(signIn.linkIdentity(id, identity())).rejects.toMatchObject({ code: "session_revoked" });
+    expect(interrupted()).toBe(true);
+    expect(await accounts.findByIdentity(identity())).toBeNull();
+  });
+
+  it("rule 17: leaves nothing linked by a request that comes in after the accounts were removed", async () => {
+    const { through, before, interrupted } = interruptible();
+    const { signIn, users, principals, accounts } = createTestSignIn({ through });
     const { id } = await users.create({ email: "alice@acme.com" });
     const { epoch } = await principals.standing(id);
-    purge.mockImplementation(async () => {
-      await expect(signIn.linkIdentity(id, identity({ subject: "attacker" }), { epoch })).rejects.toMatchObject({
-        code: "session_revoked",
-      });
-    });
-    const linking = race((n) => signIn.linkIdentity(id, identity({ subject: `attacker-${n}` }), { epoch }));
+    const link = async () => {
+      await expect(signIn.linkIdentity(id, identity(), { epoch })).rejects.toMatchObject({ code: "session_revoked" });
+    };
+    before("find", "accounts", () => before("get", "principals", link));
     await signIn.withEmail("alice@acme.com");
-    await linking;
-    expect(purge).toHaveBeenCalledTimes(1);
-    expect(await accounts.listForUser(id)).toEqual([]);
+
+    expect(interrupted()).toBe(true);
+    expect(await accounts.findByIdentity(identity())).toBeNull();
+  });
+
+  it("rule 17: refuses the session of a sign-in by an account that is removed just after", async () => {
+    const { through, before } = interruptible();
+    const { signIn, users, accounts } = createTestSignIn({ through });
+    const { id } = await users.create({ email: "alice@acme.com" });
+    await accounts.link({ userId: id, identity: identity() });
+    let attacker: Awaited<ReturnType<typeof signIn.withIdentity>> | null = null;
+    before("find", "accounts", async () => (attacker = await signIn.withIdentity(identity())));
+    const owner = await signIn.withEmail("alice@acme.com");
+
+    expect(attacker).toMatchObject({ userId: id });
+    expect(attacker).not.toMatchObject({ epoch: owner.epoch });
+  });
+
+  it("rule 2: does not let in by an account that is removed during the sign-in", async () => {
+    const { through, before, interrupted } = interruptible();
+    const { signIn, users, accounts } = createTestSignIn({ through });
+    const { id } = await users.create();
+    await accounts.link({ userId: id, identity: identity() });
+    before("get", "users", () => accounts.deleteForUser(id));
+    const result = await signIn.withIdentity(identity());
+
+    expect(interrupted()).toBe(true);
+    expect(result).toMatchObject({ created: true });
+    expect(result.userId).not.toBe(id);
   });
 
   it("rule 17: gives the owner the address back that was changed during the proof", async () => {
@@ -369,18 +436,6 @@ describe("signing in by mail", () => {
     purge.mockImplementation(async () => void (await users.update(id, { email: "mallory@evil.com" })));
     await signIn.withEmail("alice@acme.com");
     expect(await users.findById(id)).toMatchObject({ email: "alice@acme.com", emailVerified: true });
-  });
-
-  it("rule 17: refuses sign-ins by an account that is being removed, or gives them an epoch that no longer holds", async () => {
-    const { signIn, users, accounts, principals } = createTestSignIn();
-    const { id } = await users.create({ email: "alice@acme.com" });
-    await accounts.link({ userId: id, identity: identity({ email: null }) });
-    const attempts = race(() => signIn.withIdentity(identity({ email: null })));
-    await signIn.withEmail("alice@acme.com");
-    const { epoch } = await principals.standing(id);
-    for (const attempt of fulfilled(await attempts)) {
-      if (attempt.userId === id) expect(attempt.epoch).not.toEqual(epoch);
-    }
   });
 });
 
