@@ -32,6 +32,8 @@ export interface Auth extends RequestHandler {
   readonly apiKeys: ApiKeys;
   readonly rateLimits: RateLimits;
   readonly events: Events;
+  /** Fills `req.auth` and serves no routes; see `authenticate(auth)`. */
+  readonly authenticate: RequestHandler;
   /** Our routes alone, to be mounted by hand at `basePath`; `app.use(auth)` serves them already. */
   routes(): Router;
   /** Ends timers and subscribers, and waits up to 5 s for write-backs and mail. Clients that the application passed stay open. */
@@ -114,11 +116,12 @@ export function createAuth(options: AuthOptions = {}): Auth {
     strategies: config.strategies,
   };
 
-  const { middleware, router } = createMiddleware(kit, config);
+  const { middleware, authenticate, router } = createMiddleware(kit, config);
   const sweep = async () => void (await store.sweep());
   const sweeper = store.persistent ? null : setInterval(() => background.run("sweep", sweep), SWEEP_INTERVAL).unref();
 
   return Object.assign(middleware, {
+    authenticate,
     sessions,
     users,
     accounts,

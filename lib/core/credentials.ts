@@ -20,8 +20,11 @@ export interface ResolvedCredential {
  * A bearer is never tried as a cookie, nor a cookie as a bearer.
  */
 export interface Credentials {
-  /** @throws {AuthError} `invalid_token` and the like when it does not hold; {@link StorageError} when nobody can tell. */
-  resolve(credential: Credential, source: RequestSource): Promise<ResolvedCredential>;
+  /**
+   * `source` is asked for only where it matters.
+   * @throws {AuthError} `invalid_token` and the like when it does not hold; {@link StorageError} when nobody can tell.
+   */
+  resolve(credential: Credential, source: () => RequestSource): Promise<ResolvedCredential>;
 }
 
 export interface CredentialsParts {
@@ -46,7 +49,7 @@ export function createCredentials({ sessions, apiKeys, apiKeyPrefix, sessionScop
     async resolve({ kind, token }, source) {
       if (kind === "cookie") return bySession(token, "session");
       if (looksLikeApiKey(token, apiKeyPrefix))
-        return { context: apiKeyContext(await apiKeys.authenticate(token, { source })), resign: null };
+        return { context: apiKeyContext(await apiKeys.authenticate(token, { source: source() })), resign: null };
       if (looksLikeSessionToken(token)) return bySession(token, "token");
       throw new CredentialError("invalid_token", "The bearer token is none of ours");
     },

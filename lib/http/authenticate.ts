@@ -17,17 +17,35 @@ export interface AuthenticateParts {
   readonly clock: Clock;
 }
 
+/** Something that knows how to authenticate: what `createAuth` returns. */
+export interface Authenticator {
+  /** See {@link authenticate}. */
+  readonly authenticate: RequestHandler;
+}
+
+/**
+ * The middleware that fills `req.auth` and serves no routes, for applications that mount `auth.routes()` themselves.
+ * `app.use(auth)` does both.
+ *
+ * @example
+ * app.use(authenticate(auth));
+ * app.use("/auth", auth.routes());
+ */
+export function authenticate({ authenticate: middleware }: Authenticator): RequestHandler {
+  return middleware;
+}
+
 /**
  * Fills `req.auth` and never answers: a refused credential leaves it anonymous with the reason in `failure`, a store outage
  * likewise, so public pages go on and a guard can say exactly what was wrong. Cookies are left alone.
  */
-export function authenticate({ credentials, cookies, csrf, events, clock }: AuthenticateParts): RequestHandler {
+export function createAuthenticate({ credentials, cookies, csrf, events, clock }: AuthenticateParts): RequestHandler {
   const resolve = async (req: Request): Promise<ResolvedCredential> => {
     const credential = extractCredential(req, cookies.session);
     if (!credential) return NOBODY;
     const refusal = credential.kind === "cookie" ? csrfRefusal(req, csrf) : null;
     if (refusal) throw refusal;
-    return credentials.resolve(credential, requestSource(req));
+    return credentials.resolve(credential, () => requestSource(req));
   };
 
   const refused = (error: unknown): AuthContext => {

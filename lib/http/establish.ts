@@ -1,5 +1,5 @@
 import type { Session, SessionTransport } from "../core/sessions.ts";
-import { NotFoundError, RequestError } from "../errors.ts";
+import { RequestError } from "../errors.ts";
 import { readCookie } from "./extract.ts";
 import type { Reply, RouteCall } from "./route.ts";
 import { sessionView, userView } from "./views.ts";
@@ -11,6 +11,8 @@ export interface Proof {
   readonly method: string;
   readonly transport?: SessionTransport | undefined;
   readonly idp?: Session["idp"];
+  /** The epoch at which the proof held; the session is refused if it moved on. */
+  readonly epoch?: Session["epoch"] | undefined;
 }
 
 type Call = RouteCall<unknown, unknown, unknown>;
@@ -19,20 +21,25 @@ type Call = RouteCall<unknown, unknown, unknown>;
  * Signs somebody in: a guest's session is upgraded, one that the browser had before ends, the new one travels as asked.
  * The answer leaves only after the store confirmed it.
  */
-export async function establish(call: Call, { userId, method, transport = "session", idp = null }: Proof): Promise<Reply> {
+export async function establish(call: Call, { userId, method, transport = "session", idp = null, epoch }: Proof): Promise<Reply> {
   const { kit, http, req, res, source } = call;
   assertTransport(call, transport);
+  const user = await kit.users.findById(userId);
   const before = readCookie(req, http.cookies.session);
-  const issued = await kit.sessions.upgrade(before, { userId, methods: [method], transport, source, idp });
+  const issued = await kit.sessions.upgrade(before, { userId, methods: [method], transport, source, idp, ...(epoch ? { epoch } : {}) });
   const { session, token } = issued;
   if (req.auth.kind === "session" && req.auth.session.id !== session.id) {
     await kit.sessions.revoke(req.auth.session.id, { reason: "replaced", source });
   }
   if (transport === "session") sendSession(call, issued);
   kit.events.emit("sign_in.succeeded", { method, sessionId: session.id }, { userId, source });
-  const user = await kit.users.findById(userId);
-  if (!user) throw new NotFoundError("This account no longer exists", "user_not_found");
-  return { json: { user: userView(user), session: sessionView(session, session.id), ...(transport === "token" ? { token } : {}) } };
+  return {
+    json: {
+      user: user ? userView(user) : { id: userId },
+      session: sessionView(session, session.id),
+      ...(transport === "token" ? { token } : {}),
+    },
+  };
 }
 
 /** Puts a session's new token where the client expects it: the cookie, or a field of the answer. */

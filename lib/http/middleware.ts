@@ -1,9 +1,10 @@
 import express, { type Request, type RequestHandler, type Response, type Router } from "express";
+import { anonymousContext, sessionContext } from "../core/context.ts";
 import { createCredentials } from "../core/credentials.ts";
 import type { Kit } from "../core/kit.ts";
 import { AuthError, ConfigError, RequestError, StorageError } from "../errors.ts";
 import { isLoopback, type AuthConfig } from "../options.ts";
-import { authenticate } from "./authenticate.ts";
+import { createAuthenticate } from "./authenticate.ts";
 import { createCookies, type Cookies } from "./cookies.ts";
 import { readCookie } from "./extract.ts";
 import { addPassportHabits, type PassportHabits } from "./passport-habits.ts";
@@ -24,7 +25,10 @@ import { requestSource } from "./source.ts";
  * The Express edge of one `createAuth`: a middleware that fills `req.auth`, then serves our routes at `basePath`,
  * and those routes alone, for mounting by hand.
  */
-export function createMiddleware(kit: Kit, config: AuthConfig): { middleware: RequestHandler; router: Router } {
+export function createMiddleware(
+  kit: Kit,
+  config: AuthConfig,
+): { middleware: RequestHandler; authenticate: RequestHandler; router: Router } {
   const { origin, basePath } = config;
   const { clock, users, rateLimits, sessions, apiKeys, events } = kit;
   const originOf = (req: Request) => origin ?? `${req.protocol}://${req.get("host") ?? "localhost"}`;
@@ -45,36 +49,39 @@ export function createMiddleware(kit: Kit, config: AuthConfig): { middleware: Re
     apiKeyPrefix: config.apiKeys.prefix ?? "sk-",
     sessionScopes: config.session.scopes,
   });
-  const identify = authenticate({ credentials, cookies, csrf, events, clock });
+  const identify = createAuthenticate({ credentials, cookies, csrf, events, clock });
   const routes = mounted(createRouter(routesOf(config), { kit, http, csrf }), basePath, kit);
   const guardServices = { clock, users, rateLimits, signInUrl: config.signInUrl };
-  const habits = passportHabits(kit, cookies);
+  const habits = passportHabits(kit, cookies, config.session.scopes);
 
-  const afterwards: RequestHandler = (req, res, next) => {
-    if (!config.loadUser || !req.auth.isAuthenticated || req.auth.userId === null) return routes(req, res, next);
-    return users.findById(req.auth.userId).then(
-      (user) => {
-        if (user) req.user = user;
-        return routes(req, res, next);
-      },
-      (error: unknown) =>
-        sendProblem(res, error instanceof AuthError ? error : new StorageError("The user could not be read", { cause: error })),
-    );
+  const loadUser = async (req: Request) => {
+    const user = req.auth.isAuthenticated && req.auth.userId !== null ? await users.findById(req.auth.userId) : null;
+    if (user) req.user = user;
+  };
+
+  const authenticate: RequestHandler = function latchkeyAuthenticate(req, res, next) {
+    if (origin === null && !isLoopback(hostnameOf(req))) {
+      const refusal = new RequestError("Without `baseUrl` only loopback hosts are served: set baseUrl", "host_not_served", { status: 421 });
+      return sendProblem(res, refusal);
+    }
+    bindServices(req, guardServices);
+    addPassportHabits(req, habits);
+    if (!config.loadUser) return identify(req, res, next);
+    return identify(req, res, (error?: unknown) => {
+      if (error) return next(error);
+      loadUser(req).then(
+        () => next(),
+        (cause: unknown) =>
+          sendProblem(res, cause instanceof AuthError ? cause : new StorageError("The user could not be read", { cause })),
+      );
+    });
   };
 
   const middleware: RequestHandler = function latchkeyMiddleware(req, res, next) {
-    if (origin === null && !isLoopback(hostnameOf(req))) {
-      return sendProblem(
-        res,
-        new RequestError("Without `baseUrl` only loopback hosts are served: set baseUrl", "host_not_served", { status: 421 }),
-      );
-    }
-    bindServices(req, guardServices);
-    addPassportHabits(req, res, habits);
-    return identify(req, res, (error?: unknown) => (error ? next(error) : afterwards(req, res, next)));
+    return authenticate(req, res, (error?: unknown) => (error ? next(error) : routes(req, res, next)));
   };
 
-  return { middleware, router: express.Router({ caseSensitive: true }).use(routes) };
+  return { middleware, authenticate, router: express.Router({ caseSensitive: true }).use(routes) };
 }
 
 /** What is switched on. */
@@ -123,23 +130,29 @@ function isUnder(path: string, base: string): boolean {
   return base === "" || (path.startsWith(base) && (path.length === base.length || path[base.length] === "/"));
 }
 
-/** `req.login` and `req.logout` over our own sessions. */
-function passportHabits({ sessions, clock }: Kit, cookies: Cookies): PassportHabits {
+/** `req.login` and `req.logout` over our own sessions; afterwards `req.auth` is what it became. */
+function passportHabits({ sessions, clock }: Kit, cookies: Cookies, scopes: ReadonlySet<string>): PassportHabits {
+  const responseOf = (req: Request) => req.res as Response;
+
   return {
-    async login(req: Request, res: Response, user: unknown) {
+    async login(req, user) {
       const userId = typeof user === "string" ? user : (user as { id?: unknown } | null)?.id;
       if (typeof userId !== "string" || userId === "") throw new RequestError("req.login needs a user with an id");
+      const source = requestSource(req);
       const before = req.auth.kind === "session" ? req.auth.session.id : null;
-      const issued = await sessions.upgrade(readCookie(req, cookies.session), { userId, methods: ["login"], source: requestSource(req) });
-      if (before) await sessions.revoke(before, { reason: "replaced", source: requestSource(req) });
-      cookies.set(res, cookies.session, issued.token, (issued.session.expiresAt - clock.now()) / 1000);
-      return issued;
+      const { session, token } = await sessions.upgrade(readCookie(req, cookies.session), { userId, methods: ["login"], source });
+      if (before) await sessions.revoke(before, { reason: "replaced", source });
+      cookies.set(responseOf(req), cookies.session, token, (session.expiresAt - clock.now()) / 1000);
+      req.auth = sessionContext(session, scopes);
+      if (typeof user === "object") req.user = user as Express.User;
     },
-    async logout(req: Request, res: Response) {
+    async logout(req) {
       if (req.auth.kind === "session" || req.auth.kind === "guest") {
         await sessions.revoke(req.auth.session.id, { reason: "sign_out", source: requestSource(req) });
       }
-      cookies.clear(res, cookies.session);
+      cookies.clear(responseOf(req), cookies.session);
+      req.auth = anonymousContext();
+      req.user = undefined;
     },
   };
 }

@@ -64,8 +64,8 @@ export const magicRoutes = [
       const email = body.email === undefined ? undefined : normaliseEmail(body.email);
       const guess = { requestId, email, code: body.code, purpose: "sign_in" as const, source };
       const verified = await kit.magicCodes.verify(guess).catch(concealGuess);
-      const { userId } = await kit.signIn.withEmail(verified.email, { source });
-      const reply = await establish(call, { userId, method: "magic_code", transport: body.transport });
+      const { userId, epoch } = await kit.signIn.withEmail(verified.email, { source });
+      const reply = await establish(call, { userId, epoch, method: "magic_code", transport: body.transport });
       http.cookies.clear(res, http.cookies.pending);
       return { ...reply, location: http.returnTo(req, body.return_to) };
     },

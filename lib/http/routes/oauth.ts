@@ -143,16 +143,17 @@ async function finish(call: Call, data: TransactionData, user: unknown): Promise
   const { kit, source, params } = call;
   const identity = asIdentity(user);
   if (data.intent === "link") {
-    await kit.signIn.linkIdentity(sameSession(call.req, data).userId, mustHave(identity), { source });
+    const { userId, epoch } = sameSession(call.req, data);
+    await kit.signIn.linkIdentity(userId, mustHave(identity), { source, epoch });
     return { location: data.returnTo, json: { linked: params.provider } };
   }
   if (data.intent === "reauthenticate") return stepUp(call, data, mustHave(identity));
 
-  const userId = identity ? (await kit.signIn.withIdentity(identity, { source })).userId : asUserId(user);
+  const proven = identity ? await kit.signIn.withIdentity(identity, { source }) : { userId: asUserId(user), epoch: undefined };
   const idp = identity?.providerSessionId
     ? { provider: identity.provider, issuer: identity.issuer, sid: identity.providerSessionId }
     : null;
-  const reply = await establish(call, { userId, method: params.provider, idp });
+  const reply = await establish(call, { userId: proven.userId, epoch: proven.epoch, method: params.provider, idp });
   return { ...reply, location: data.returnTo };
 }
 
