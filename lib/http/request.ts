@@ -1,6 +1,5 @@
 import type { IncomingMessage } from "node:http";
 import type { NextFunction, RequestHandler, Response } from "express";
-import type { ParsedQs } from "qs";
 import type { AuthContext, SignedInContext } from "../core/context.ts";
 import type { User } from "../core/users.ts";
 
@@ -23,10 +22,8 @@ export type Guard<Context extends AuthContext = SignedInContext> = RequestHandle
   ((req: IncomingMessage, res: Response<unknown, Passed<Context> & Record<string, unknown>>, next: NextFunction) => void);
 
 declare module "express-serve-static-core" {
-  // The parameters must be spelled as Express declares them.
-  /* oxlint-disable typescript/no-explicit-any */
-  // prettier-ignore
-  interface Request<P = ParamsDictionary, ResBody = any, ReqBody = any, ReqQuery = ParsedQs, LocalsObj extends Record<string, any> = Record<string, any>> {
+  // The parameters must have the names Express gives them; without their defaults, this merges all the same.
+  interface Request<P, ResBody, ReqBody, ReqQuery, LocalsObj> {
     /** Who makes this request, as far as it proved it. Set by `app.use(auth)`. */
     auth: AuthBehind<LocalsObj>;
   }
