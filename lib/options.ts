@@ -156,7 +156,8 @@ export function resolveOptions(options: AuthOptions, environment: string | undef
 }
 
 function resolveSecrets(secret: AuthOptions["secret"], production: boolean): readonly string[] {
-  const list = (typeof secret === "string" ? [secret] : (secret ?? [])).filter((item) => item !== undefined && item !== "") as string[];
+  const given: readonly unknown[] = Array.isArray(secret) ? secret : [secret];
+  const list = given.filter((item) => item !== undefined && item !== "") as string[];
   if (list.some((item) => typeof item !== "string")) throw new ConfigError("secret", "give text, or a list of texts");
   if (list.length > 0) return list;
   if (production)

@@ -1,0 +1,195 @@
+import cookieParser from "cookie-parser";
+import express from "express";
+import request from "supertest";
+import { afterEach, describe, expect, it } from "vitest";
+import { memoryStore } from "../../lib/adapters/memory/index.ts";
+import { authenticate, createAuth, csrf, errorHandler, rateLimit, requireAuth } from "../../lib/index.ts";
+import { createTestClock } from "../../lib/testing/clock.ts";
+import { startApp } from "../support/app.ts";
+import { TEST_SECRET } from "../support/kit.ts";
+
+const closing: { close(): Promise<void> }[] = [];
+const start = async (options: Parameters<typeof startApp>[0]) => {
+  const app = await startApp(options);
+  closing.push(app);
+  return app;
+};
+afterEach(async () => {
+  for (const app of closing.splice(0)) await app.close();
+});
+
+const newAuth = (options: Parameters<typeof createAuth>[0] = {}) => {
+  const auth = createAuth({ secret: TEST_SECRET, ...options });
+  closing.push(auth);
+  return auth;
+};
+
+describe("app.use(auth)", () => {
+  it.each([
+    ["no body parser", () => {}],
+    [
+      "body and cookie parsers before it",
+      (app: express.Express) => app.use(express.json(), express.urlencoded({ extended: true }), cookieParser()),
+    ],
+    ["a raw parser that leaves JSON alone", (app: express.Express) => app.use(express.text(), express.raw())],
+    ["signed cookies", (app: express.Express) => app.use(cookieParser("another secret"))],
+  ])("works with %s", async (_name, before) => {
+    const app = await start({ before });
+    const agent = request.agent(app.server);
+    await agent.post("/auth/magic/send").send({ email: "ada@example.com" }).expect(200);
+    const code = await app.mailbox.waitForCode("ada@example.com");
+    await agent.post("/auth/magic/verify").type("form").send({ code }).expect(200);
+    await agent.get("/auth/me").expect(200);
+  });
+
+  it("works before body parsers that come later", async () => {
+    const app = await start({
+      routes(server) {
+        server.use(express.json());
+        server.post("/echo", (req, res) => void res.json(req.body));
+      },
+    });
+    await request(app.server).post("/echo").send({ a: 1 }).expect(200, { a: 1 });
+  });
+
+  it("works under a sub-app when basePath says so", async () => {
+    const auth = newAuth({ basePath: "/api/auth" });
+    const api = express().use(auth);
+    const app = express().use("/api", api);
+    await request(app).get("/api/auth/providers").expect(200, []);
+    await request(app).get("/api/auth/me").expect(401);
+    await request(app).get("/auth/me").expect(404);
+  });
+
+  it("refuses a mount that basePath does not know, at the first request", async () => {
+    const auth = newAuth();
+    const app = express().use("/api", auth).use(errorHandler());
+    const response = await request(app).get("/api/auth/me");
+    expect([response.status, response.body.code]).toEqual([500, "config_error"]);
+  });
+
+  it("composes: authenticate(auth) alone, auth.routes() where they belong", async () => {
+    const auth = newAuth({ basePath: "/account" });
+    const app = express().use(authenticate(auth)).use("/account", auth.routes());
+    app.get("/me", requireAuth(), (req, res) => void res.json({ id: req.auth.userId }));
+    const { token } = await auth.sessions.create({ userId: "user-1" });
+    await request(app).get("/me").set("cookie", `sid=${token}`).expect(200, { id: "user-1" });
+    await request(app).get("/account/providers").expect(200, []);
+    await request(app).get("/auth/providers").expect(404);
+  });
+
+  it("serves loopback hosts only while there is no baseUrl", async () => {
+    const app = express().use(newAuth());
+    for (const host of ["localhost:3000", "127.0.0.1:1", "[::1]:3000", "app.localhost"])
+      await request(app).get("/auth/providers").set("host", host).expect(200);
+    for (const host of ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example"])
+      await request(app).get("/auth/providers").set("host", host).expect(421);
+  });
+
+  it("knows who is signed in as Passport's users ask", async () => {
+    const app = await start({
+      routes(server) {
+        server.post("/in", (req, res, next) =>
+          req.login({ id: "user-1" } as Express.User, (error) => (error ? next(error) : res.json({ in: req.isAuthenticated() }))),
+        );
+        server.get("/who", (req, res) => void res.json({ in: req.isAuthenticated(), out: req.isUnauthenticated() }));
+        server.post("/out", async (req, res) => {
+          await (req.logout as unknown as () => Promise<void>)();
+          res.json({ in: req.isAuthenticated() });
+        });
+      },
+    });
+    const agent = request.agent(app.server);
+    await agent.get("/who").expect({ in: false, out: true });
+    await agent.post("/in").expect({ in: true });
+    await agent.get("/who").expect({ in: true, out: false });
+    await agent.post("/out").expect({ in: false });
+    await agent.get("/who").expect({ in: false, out: true });
+  });
+
+  it("loads the user for every request where that is asked for", async () => {
+    const app = await start({
+      loadUser: true,
+      routes: (server) => server.get("/", (req, res) => void res.json({ name: req.user?.name ?? null })),
+    });
+    await app.auth.users.create({ id: "user-1", name: "Ada" });
+    const { token } = await app.auth.sessions.create({ userId: "user-1" });
+    await request(app.server).get("/").set("cookie", `sid=${token}`).expect({ name: "Ada" });
+    await request(app.server).get("/").expect({ name: null });
+  });
+});
+
+describe("cookies", () => {
+  it("are __Host- and Secure over https", async () => {
+    const app = await start({ baseUrl: "https://app.example.com" });
+    const guest = await request(app.server).post("/auth/guest").set("origin", "https://app.example.com").expect(200);
+    expect([guest.headers["set-cookie"]].flat()).toEqual([
+      expect.stringMatching(/^__Host-sid=[\w-]{107}; Max-Age=604800; Path=\/; Expires=.*; HttpOnly; Secure; SameSite=Lax$/),
+    ]);
+  });
+
+  it("that an older secret signed are sent again under the first, and go on working without the older one", async () => {
+    const old = "the old secret, which is long enough to use";
+    const clock = createTestClock();
+    const store = memoryStore({ clock });
+    const before = await start({ secret: old, store, clock });
+    const { token } = await before.auth.sessions.create({ userId: "user-1" });
+
+    const during = await start({ secret: [TEST_SECRET, old], store, clock });
+    const response = await request(during.server).get("/auth/sessions").set("cookie", `sid=${token}`).expect(200);
+    const [renewed] = [response.headers["set-cookie"]].flat();
+    expect(renewed).toMatch(/^sid=[\w-]{107}; Max-Age=2592000;/);
+    const after = await start({ secret: TEST_SECRET, store, clock });
+    await request(after.server).get("/auth/sessions").set("cookie", `sid=${token}`).expect(401);
+    await request(after.server).get("/auth/sessions").set("cookie", renewed!.split(";")[0]!).expect(200);
+  });
+
+  it("are shared with subdomains at the price of the prefix, where a domain is given", async () => {
+    const app = await start({ baseUrl: "https://app.example.com", cookie: { domain: "example.com", name: "acme" } });
+    const guest = await request(app.server).post("/auth/guest").set("origin", "https://app.example.com").expect(200);
+    expect([guest.headers["set-cookie"]].flat()[0]).toMatch(
+      /^__Secure-acme=[\w-]{107}; Max-Age=604800; Domain=example.com; Path=\/; .*; Secure; SameSite=Lax$/,
+    );
+  });
+});
+
+describe("csrf()", () => {
+  it("rule 36: protects cookies of the application's own", async () => {
+    const app = express().use(csrf({ origin: "https://app.example.com", trustedOrigins: ["https://admin.example.com"] }));
+    app.all("/", (_req, res) => void res.json({}));
+    const post = (headers: Record<string, string>) => request(app).post("/").set(headers);
+    await post({}).expect(200);
+    await post({ "sec-fetch-site": "same-origin" }).expect(200);
+    await post({ "sec-fetch-site": "none" }).expect(200);
+    await post({ origin: "https://app.example.com" }).expect(200);
+    await post({ origin: "https://admin.example.com", "sec-fetch-site": "same-site" }).expect(200);
+    for (const origin of ["null", "https://app.example.com.evil.example", "http://app.example.com", "https://app.example.com:8443", ""])
+      await post({ origin, "sec-fetch-site": "cross-site" }).expect(403);
+    await post({ "sec-fetch-site": "cross-site" }).expect(403);
+    await request(app).get("/").set("sec-fetch-site", "cross-site").expect(200);
+  });
+});
+
+describe("rateLimit()", () => {
+  it("counts by source, says what is left, and refuses with Retry-After", async () => {
+    const app = await start({
+      routes: (server) => server.get("/limited", rateLimit({ name: "limited", limit: "2/1m" }), (_req, res) => void res.json({})),
+    });
+    const first = await request(app.server).get("/limited").expect(200);
+    expect([first.headers["ratelimit-policy"], first.headers["ratelimit"]]).toEqual(['"limited";q=2;w=60', '"limited";r=1;t=60']);
+    await request(app.server).get("/limited").expect(200);
+    const refused = await request(app.server).get("/limited").expect(429);
+    expect(refused.headers["retry-after"]).toBe("60");
+    app.clock.advance(60);
+    await request(app.server).get("/limited").expect(200);
+  });
+
+  it("rule 47: fails closed when the store is down", async () => {
+    const store = { ...memoryStore(), count: () => Promise.reject(new Error("down")) };
+    const app = await start({
+      store,
+      routes: (server) => server.get("/limited", rateLimit({ name: "limited", limit: "2/1m" }), (_req, res) => void res.json({})),
+    });
+    await request(app.server).get("/limited").expect(503);
+  });
+});
