@@ -55,7 +55,7 @@ const SWEEP_INTERVAL = 60_000;
  */
 export function createAuth(options: AuthOptions = {}): Auth {
   const config = resolveOptions(options, process.env.NODE_ENV);
-  const { clock, basePath, origin } = config;
+  const { clock } = config;
 
   const store = config.store ?? memoryStore({ clock });
   const keys = createKeyRing(config.secrets);
@@ -64,7 +64,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     events.emit("background.failed", { message: error instanceof Error ? error.message : String(error) }),
   );
   const principals = createPrincipals(store);
-  const users = createUsers({ store: config.users ?? directoryUserStore(store), clock });
+  const users = createUsers({ store: config.users ?? directoryUserStore(store, events), clock });
   const rateLimits = createRateLimits({ store, clock, events, keys });
   const sessions = createSessions({
     store,

@@ -2,21 +2,10 @@ import type { Clock } from "../clock.ts";
 import type { KeyRing } from "../crypto/key-ring.ts";
 import { randomToken } from "../crypto/random.ts";
 import { createSealer } from "../crypto/seal.ts";
-import { ConflictError, NotFoundError, StorageError } from "../errors.ts";
-import { directoryKey } from "../storage/collection.ts";
-import type { RecordStore, Write } from "../storage/record-store.ts";
-import {
-  accountCollection,
-  CREDENTIAL,
-  decodeAccount,
-  encodeAccount,
-  identityLookup,
-  openToken,
-  withTokens,
-  type AccountRecord,
-  type AccountSummary,
-  type IdentityKey,
-} from "./account-record.ts";
+import { ConflictError } from "../errors.ts";
+import type { RecordStore } from "../storage/record-store.ts";
+import { accountNotFound, createAccountDirectory, MAX_ATTEMPTS, tooBusy } from "./account-directory.ts";
+import { CREDENTIAL, openToken, withTokens, type AccountRecord, type AccountSummary, type IdentityKey } from "./account-record.ts";
 import type { Events, RequestSource } from "./events.ts";
 import { createFreshTokens, type FreshToken, type FreshTokenOptions } from "./fresh-tokens.ts";
 import type { Identity, TokenSet } from "./strategy.ts";
@@ -90,83 +79,11 @@ export interface AccountsParts {
 export function createAccounts({ store, keys, clock, events, ids = () => randomToken(16) }: AccountsParts): Accounts {
   const sealer = createSealer(keys, "account tokens");
 
-  const read = async (id: string): Promise<AccountRecord | null> => {
-    const stored = await store.get(accountCollection, directoryKey(id));
-    return stored && decodeAccount(stored);
-  };
-
-  const findByLookup = async (identity: IdentityKey): Promise<AccountRecord | null> => {
-    const [stored] = await store.find(accountCollection, "identity", identityLookup(identity), { limit: 1 });
-    return stored ? decodeAccount(stored) : null;
-  };
-
-  const allOf = async (userId: string): Promise<AccountRecord[]> => {
-    const records: AccountRecord[] = [];
-    for (let after: string | undefined; ; after = records.at(-1)?.account.id) {
-      const page = await store.find(accountCollection, "userId", userId, { limit: PAGE, ...(after === undefined ? {} : { after }) });
-      records.push(...page.map(decodeAccount));
-      if (page.length < PAGE) return records;
-    }
-  };
-
-  const replacing = (record: AccountRecord): Write => ({
-    op: "replace",
-    in: accountCollection,
-    record: encodeAccount(record),
-    ifVersion: record.version,
-  });
-
-  const removing = ({ account, version }: AccountRecord): Write => ({
-    op: "delete",
-    in: accountCollection,
-    key: directoryKey(account.id),
-    ifVersion: version,
-  });
-
-  /** Compare-and-set, tried again on the newer record. `change` may give the record back to leave it. `null` when it is gone. */
-  const change = async (id: string, apply: (record: AccountRecord) => AccountRecord): Promise<AccountRecord | null> => {
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-      const record = await read(id);
-      if (!record) return null;
-      const next = apply(record);
-      if (next === record || (await store.commit([replacing(next)]))) return next;
-    }
-    throw tooBusy();
-  };
-
-  const blank = ({ provider, issuer, subject }: IdentityKey, userId: string, pending: boolean): AccountRecord => ({
-    account: {
-      id: ids(),
-      userId,
-      providerId: provider,
-      issuer,
-      accountId: subject,
-      scope: null,
-      accessTokenExpiresAt: null,
-      refreshTokenExpiresAt: null,
-      pending,
-      reconnectNeeded: false,
-      createdAt: clock.now(),
-      updatedAt: clock.now(),
-    },
-    sealed: { accessToken: null, refreshToken: null, idToken: null },
-    password: null,
-    version: 0,
-  });
+  const directory = createAccountDirectory({ store, clock, events, ids });
+  const { change } = directory;
 
   const withNewer = (record: AccountRecord, tokens: TokenSet | null) =>
     tokens === null ? record : withTokens(record, tokens, sealer, clock.now());
-
-  /** Inserts the record, or resolves to the one that has its identity. */
-  const insertOrFind = async (fresh: AccountRecord, identity: IdentityKey): Promise<{ record: AccountRecord; inserted: boolean }> => {
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-      if (await store.commit([{ op: "insert", in: accountCollection, record: encodeAccount(fresh) }]))
-        return { record: fresh, inserted: true };
-      const record = await findByLookup(identity);
-      if (record) return { record, inserted: false };
-    }
-    throw tooBusy();
-  };
 
   const linked = ({ account }: AccountRecord, { source = null }: From) =>
     events.emit("account.linked", { provider: account.providerId, accountId: account.id }, { userId: account.userId, source });
@@ -189,15 +106,15 @@ export function createAccounts({ store, keys, clock, events, ids = () => randomT
 
   return {
     async findByIdentity(identity) {
-      return (await findByLookup(identity))?.account ?? null;
+      return (await directory.findByIdentity(identity))?.account ?? null;
     },
 
     async listForUser(userId) {
-      return (await allOf(userId)).map(({ account }) => account).filter(({ pending }) => !pending);
+      return (await directory.allOf(userId)).map(({ account }) => account).filter(({ pending }) => !pending);
     },
 
     async getTokens(accountId) {
-      const record = await read(accountId);
+      const record = await directory.read(accountId);
       const accessToken = record && openToken(record, "accessToken", sealer);
       if (!record || accessToken === null) return null;
       const { accessTokenExpiresAt, refreshTokenExpiresAt, scope } = record.account;
@@ -208,8 +125,8 @@ export function createAccounts({ store, keys, clock, events, ids = () => randomT
     saveTokens,
 
     async link({ userId, identity }, from = {}) {
-      const fresh = withNewer(blank(identity, userId, false), identity.tokens);
-      const { record, inserted } = await insertOrFind(fresh, identity);
+      const fresh = withNewer(directory.blank(identity, userId), identity.tokens);
+      const { record, inserted } = await directory.insertOrFind(fresh);
       const { account } = record;
       if (account.userId !== userId) throw new ConflictError("account_already_linked", "That account belongs to another user");
       if (inserted) linked(record, from);
@@ -220,43 +137,34 @@ export function createAccounts({ store, keys, clock, events, ids = () => randomT
 
     async unlink({ userId, accountId, otherWaysIn }, { source = null } = {}) {
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-        const waysIn = (await allOf(userId)).filter(({ account }) => !account.pending);
+        const waysIn = (await directory.allOf(userId)).filter(({ account }) => !account.pending);
         const gone = waysIn.find(({ account }) => account.id === accountId);
         if (!gone) throw accountNotFound();
         const left = waysIn.find((record) => record !== gone && isWayIn(record));
         if (!left && otherWaysIn < 1) throw new ConflictError("last_way_in", "This is the only way to sign in: add another one first");
-        // The one that is left is written too, so that two cannot be removed each on account of the other; in id order, so that no two writers wait for each other.
-        const writes = left && otherWaysIn < 1 ? [replacing(left), removing(gone)] : [removing(gone)];
-        if (left && left.account.id > accountId) writes.reverse();
-        if (!(await store.commit(writes))) continue;
+        // The one that is left must stay while this one goes, or two could be removed each on account of the other.
+        if (!(await directory.remove(gone, otherWaysIn < 1 ? left : null))) continue;
         events.emit("account.unlinked", { provider: gone.account.providerId, accountId }, { userId, source });
         return;
       }
       throw tooBusy();
     },
 
-    async deleteForUser(userId) {
-      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-        const records = await store.find(accountCollection, "userId", userId, { limit: PAGE });
-        if (records.length === 0) return;
-        await store.commit(records.map(({ id }) => ({ op: "delete", in: accountCollection, key: directoryKey(id) })));
-      }
-      throw tooBusy();
-    },
+    deleteForUser: directory.removeAllOf,
 
-    freshToken: createFreshTokens({ allOf, read, change, sealer, clock, events }),
+    freshToken: createFreshTokens({ directory, sealer, clock, events }),
 
     async findPassword(userId) {
-      return (await findByLookup(credentialOf(userId)))?.password ?? null;
+      return (await directory.findByIdentity(credentialOf(userId)))?.password ?? null;
     },
 
     async setPassword(userId, hash, { replacing: expected } = {}) {
       const key = credentialOf(userId);
-      let found = await findByLookup(key);
+      let found = await directory.findByIdentity(key);
       if (!found) {
         if (typeof expected === "string") return false;
         if (hash === null) return true;
-        const { record, inserted } = await insertOrFind({ ...blank(key, userId, false), password: hash }, key);
+        const { record, inserted } = await directory.insertOrFind(directory.blank(key, userId, { password: hash }));
         if (inserted) return true;
         found = record;
       }
@@ -269,7 +177,7 @@ export function createAccounts({ store, keys, clock, events, ids = () => randomT
     },
 
     async begin(identity, userId) {
-      return (await insertOrFind(blank(identity, userId, true), identity)).record.account;
+      return (await directory.insertOrFind(directory.blank(identity, userId, { pending: true }))).record.account;
     },
 
     finish,
@@ -280,15 +188,11 @@ export function createAccounts({ store, keys, clock, events, ids = () => randomT
     },
 
     async abandon({ id }) {
-      const record = await read(id);
-      if (record?.account.pending) await store.commit([removing(record)]);
+      const record = await directory.read(id);
+      if (record?.account.pending) await directory.remove(record);
     },
   };
 }
-
-const PAGE = 100;
-/** Far more than contention on one account makes likely. */
-const MAX_ATTEMPTS = 100;
 
 function credentialOf(userId: string): IdentityKey {
   return { provider: CREDENTIAL, issuer: "", subject: userId };
@@ -297,12 +201,4 @@ function credentialOf(userId: string): IdentityKey {
 /** Whether somebody can sign in by this account alone. */
 function isWayIn({ account, password }: AccountRecord): boolean {
   return account.providerId !== CREDENTIAL || password !== null;
-}
-
-function accountNotFound(): NotFoundError {
-  return new NotFoundError("There is no such account", "account_not_found");
-}
-
-function tooBusy(): StorageError {
-  return new StorageError("An account is changing too fast");
 }

@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { Sealer } from "../crypto/seal.ts";
-import { AuthError, ConflictError, NotFoundError, ProviderError } from "../errors.ts";
+import { AuthError, ConflictError, ProviderError } from "../errors.ts";
+import { accountNotFound, type AccountDirectory } from "./account-directory.ts";
 import { openToken, withTokens, type AccountRecord, type AccountSummary } from "./account-record.ts";
 import type { Events, RequestSource } from "./events.ts";
 import type { TokenSet } from "./strategy.ts";
@@ -32,11 +33,8 @@ export interface FreshToken {
   readonly accountId: string;
 }
 
-/** What this needs of the accounts. */
 export interface FreshTokensParts {
-  allOf(userId: string): Promise<AccountRecord[]>;
-  read(id: string): Promise<AccountRecord | null>;
-  change(id: string, apply: (record: AccountRecord) => AccountRecord): Promise<AccountRecord | null>;
+  readonly directory: AccountDirectory;
   readonly sealer: Sealer;
   readonly clock: Clock;
   readonly events: Events;
@@ -45,7 +43,7 @@ export interface FreshTokensParts {
 /** Refreshed when no more than this is left, ms. */
 const BUFFER = 60_000;
 
-export function createFreshTokens({ allOf, read, change, sealer, clock, events }: FreshTokensParts) {
+export function createFreshTokens({ directory, sealer, clock, events }: FreshTokensParts) {
   /** Refreshes under way, by account: one caller at a time asks, the others get its answer. */
   const running = new Map<string, Promise<FreshToken>>();
 
@@ -59,7 +57,7 @@ export function createFreshTokens({ allOf, read, change, sealer, clock, events }
 
   /** Changes the account if its refresh token still is `used`: it was not signed in with or refreshed elsewhere meanwhile. */
   const changeIfCurrent = (id: string, used: string, apply: (record: AccountRecord) => AccountRecord) =>
-    change(id, (record) => (openToken(record, "refreshToken", sealer) === used ? apply(record) : record));
+    directory.change(id, (record) => (openToken(record, "refreshToken", sealer) === used ? apply(record) : record));
 
   const told = ({ account }: AccountRecord, { source = null }: FreshTokenOptions) => {
     return [
@@ -70,7 +68,7 @@ export function createFreshTokens({ allOf, read, change, sealer, clock, events }
 
   const refreshed = async (id: string, options: FreshTokenOptions): Promise<FreshToken> => {
     // Read again: whoever was before us may have refreshed it since the caller looked.
-    const record = await read(id);
+    const record = await directory.read(id);
     if (!record) throw accountNotFound();
     const current = usable(record, options.refused);
     if (current) return current;
@@ -101,7 +99,7 @@ export function createFreshTokens({ allOf, read, change, sealer, clock, events }
 
   return async function freshToken(userId: string, provider: string, options: FreshTokenOptions): Promise<FreshToken> {
     const { accountId, refused } = options;
-    const record = (await allOf(userId)).find(
+    const record = (await directory.allOf(userId)).find(
       ({ account }) => account.providerId === provider && !account.pending && (accountId === undefined || account.id === accountId),
     );
     if (!record) throw accountNotFound();
@@ -124,10 +122,6 @@ async function ask(refresh: RefreshTokenSet, refreshToken: string, account: Acco
   } catch (error) {
     return error instanceof AuthError ? error : new ProviderError("refresh_failed", "The provider could not be asked", { cause: error });
   }
-}
-
-function accountNotFound(): NotFoundError {
-  return new NotFoundError("There is no such account", "account_not_found");
 }
 
 function reconnectNeeded(cause?: unknown): ConflictError {

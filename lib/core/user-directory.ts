@@ -1,37 +1,48 @@
 import { StorageError } from "../errors.ts";
 import { decodeJson, directoryCollection, directoryKey, encodeJson } from "../storage/collection.ts";
 import type { NewRecord, RecordStore, StoredRecord } from "../storage/record-store.ts";
+import type { Events } from "./events.ts";
 import { emailTaken, type User, type UserStore } from "./users.ts";
 
 export const userCollection = directoryCollection("users", { email: "unique" });
 
 /** Keeps users in our own directory; the email address is a unique lookup. Reads cost one round trip, changes two. */
-export function directoryUserStore(store: RecordStore): UserStore {
+export function directoryUserStore(store: RecordStore, events: Events): UserStore {
+  /** A record that does not parse is refused and reported. */
+  const decoded = (record: StoredRecord): User => {
+    try {
+      return decodeUser(record);
+    } catch (error) {
+      events.emit("record.unreadable", { collection: userCollection.name, message: String(error) });
+      throw error;
+    }
+  };
+
   const read = (id: string) => store.get(userCollection, directoryKey(id));
 
   return {
     async findByEmail(email) {
       const [record] = await store.find(userCollection, "email", email, { limit: 1 });
-      return record ? decodeUser(record) : null;
+      return record ? decoded(record) : null;
     },
 
     async findById(id) {
       const record = await read(id);
-      return record ? decodeUser(record) : null;
+      return record ? decoded(record) : null;
     },
 
     async create(user) {
       if (await store.commit([{ op: "insert", in: userCollection, record: encodeUser(user) }])) return user;
       const existing = await read(user.id);
       if (!existing) throw emailTaken();
-      return decodeUser(existing);
+      return decoded(existing);
     },
 
     async update(id, fields) {
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
         const current = await read(id);
         if (!current) return null;
-        const user = { ...decodeUser(current), ...fields };
+        const user = { ...decoded(current), ...fields };
         const write = { op: "replace" as const, in: userCollection, record: encodeUser(user), ifVersion: current.version };
         if (await store.commit([write])) return user;
         const holder = user.email === null ? null : await this.findByEmail(user.email);

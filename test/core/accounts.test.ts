@@ -156,13 +156,14 @@ describe("linked accounts", () => {
     expect(await both.getTokens(id)).toEqual(tokens);
   });
 
-  it("rule 49: are refused when their record does not parse", async () => {
-    const { accounts, store } = createTestAccounts();
+  it("rule 49: are refused and reported when their record does not parse", async () => {
+    const { accounts, store, told } = createTestAccounts();
     for (const text of ["null", "{", "{}", '{"userId":1,"providerId":"google","issuer":"i","accountId":"a","createdAt":1,"updatedAt":1}']) {
       await store.commit([
         { op: "put", in: accountCollection, record: { ...directoryKey("a"), value: Buffer.from(text), expiresAt: null } },
       ]);
       await expect(accounts.getTokens("a")).rejects.toMatchObject({ status: 503 });
+      expect(told.pop()).toMatchObject({ type: "record.unreadable", details: { collection: "accounts" } });
     }
   });
 

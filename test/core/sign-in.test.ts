@@ -24,9 +24,9 @@ function createTestSignIn({
   const told: AuthEvent[] = [];
   events.on("*", (event) => told.push(event));
   const principals = createPrincipals(store);
-  const users = createUsers({ store: directoryUserStore(store), clock });
+  const users = createUsers({ store: directoryUserStore(store, events), clock });
   const accounts = createAccounts({ store, keys: createKeyRing(["a secret of at least thirty-two bytes"]), clock, events });
-  const purge = vi.fn(async (_userId: string) => {});
+  const purge = vi.fn<(userId: string) => Promise<void>>(async () => {});
   const signIn = createSignIn({ users, accounts, principals, events, purge, linkByEmail });
   const all = async () => ({
     users: (await memory.scan(userCollection)).records,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { memoryStore } from "../../lib/adapters/memory/index.ts";
+import { createEvents, type AuthEvent } from "../../lib/core/events.ts";
 import { directoryUserStore, userCollection } from "../../lib/core/user-directory.ts";
 import { createUsers, type User, type UserStore } from "../../lib/core/users.ts";
 import { directoryKey } from "../../lib/storage/collection.ts";
@@ -8,7 +9,10 @@ import { createTestClock } from "../../lib/testing/clock.ts";
 function createTestUsers() {
   const clock = createTestClock();
   const store = memoryStore({ clock });
-  return { clock, store, users: createUsers({ store: directoryUserStore(store), clock }) };
+  const events = createEvents(clock);
+  const told: AuthEvent[] = [];
+  events.on("*", (event) => told.push(event));
+  return { clock, store, told, users: createUsers({ store: directoryUserStore(store, events), clock }) };
 }
 
 const refusals = (results: PromiseSettledResult<unknown>[]) =>
@@ -114,13 +118,14 @@ describe("users", () => {
     await expect(users.update(id, { name: "Alice" })).rejects.toMatchObject({ code: "user_not_found", status: 404 });
   });
 
-  it("rule 49: are refused when their record does not parse", async () => {
-    const { users, store } = createTestUsers();
+  it("rule 49: are refused and reported when their record does not parse", async () => {
+    const { users, store, told } = createTestUsers();
     for (const text of ["null", "[]", "{", '{"emailVerified":"yes","createdAt":1}']) {
       await store.commit([
         { op: "put", in: userCollection, record: { ...directoryKey("user-1"), value: Buffer.from(text), expiresAt: null } },
       ]);
       await expect(users.findById("user-1")).rejects.toMatchObject({ status: 503 });
+      expect(told.pop()).toMatchObject({ type: "record.unreadable", details: { collection: "users" } });
     }
   });
 
