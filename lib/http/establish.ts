@@ -22,7 +22,7 @@ type Call = RouteCall<unknown, unknown, unknown>;
  * The answer leaves only after the store confirmed it.
  */
 export async function establish(call: Call, { userId, method, transport = "session", idp = null, epoch }: Proof): Promise<Reply> {
-  const { kit, http, req, res, source } = call;
+  const { kit, http, req, source } = call;
   assertTransport(call, transport);
   const user = await kit.users.findById(userId);
   const before = readCookie(req, http.cookies.session);

@@ -35,7 +35,7 @@ export async function readBody(req: Request, res: Response): Promise<unknown> {
   if (req.body === undefined) {
     await new Promise<void>((resolve, reject) => {
       const parse = json ? parseJson : parseForm;
-      parse(req, res, (error?: unknown) => (error ? reject(error) : resolve()));
+      parse(req, res, (error?: Error) => (error ? reject(error) : resolve()));
     });
   }
   return (req.body as unknown) ?? {};

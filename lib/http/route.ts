@@ -25,9 +25,8 @@ export interface Route<Body = unknown, Query = unknown, Params = unknown> {
   handle(call: RouteCall<Body, Query, Params>): Promise<Reply>;
 }
 
-/** A route that the router can keep in a list with others: its input types are its own business. */
-// oxlint-disable-next-line typescript/no-explicit-any -- inputs are checked by the route's own schemas
-export type AnyRoute = Route<any, any, any>;
+/** A route that the router can keep in a list with others: its input is whatever its own schemas made of it. */
+export type AnyRoute = Route;
 
 /** Declares a route; its handler's input is typed by its schemas. */
 export function route<Body = undefined, Query = undefined, Params = undefined>(definition: Route<Body, Query, Params>): AnyRoute {
