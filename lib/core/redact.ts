@@ -4,15 +4,25 @@ const SECRETS = [
   "oauth_verifier", "assertion", "code",
 ]; // prettier-ignore
 
-const NAMES = SECRETS.join("|");
-/** `"name": "value"`; the value may hold `\"`, and one without an end reaches to the end of the text. */
-const QUOTED = new RegExp(`(["'])(${NAMES})\\1(\\s*[:=]\\s*)(["'])(?:\\\\[\\s\\S]|(?!\\4)[\\s\\S])*(?:\\4|$)`, "gi");
-/** `name=value` and `name: value`, up to a delimiter. A name is a whole word: `error_code=5` stays. */
-const PLAIN = new RegExp(`(?<![\\w"'])(${NAMES})(\\s*=\\s*|:\\s*)(?:"(?:\\\\[\\s\\S]|[^"\\\\])*(?:"|$)|[^\\s&;,"'}\\])]+)`, "gi");
+/**
+ * A secret's name, what stands between it and its value, and the value: in quotes, which may be escaped ones, or bare up to a delimiter.
+ * A quoted value may hold `\"`, and one without an end reaches to the end of the text. A name is a whole word: `postcode=5` stays.
+ */
+const NAMED = new RegExp(
+  [
+    `(?<!\\w)(${SECRETS.join("|")})`,
+    `(\\\\*["']?\\s*[:=]\\s*)`,
+    `(?:(\\\\+["'])[\\s\\S]*?(?:(?<!\\\\)\\3|$)|(["'])(?:\\\\[\\s\\S]?|(?!\\4)[^\\\\])*(?:\\4|$)|[^\\s&;,"'}\\])\\\\]+)`,
+  ].join(""),
+  "gi",
+);
 
-/** `text` fit for a log: the values of tokens, codes and secrets are replaced, in forms, queries and JSON. */
+/** `text` fit for a log: the values of tokens, codes and secrets are replaced, in forms, queries, JSON and what `util.inspect` prints. */
 export function redact(text: string): string {
-  return text
-    .replace(QUOTED, (_, quote: string, name: string, colon: string) => `${quote}${name}${quote}${colon}"[redacted]"`)
-    .replace(PLAIN, "$1$2[redacted]");
+  return text.replace(NAMED, (match: string, name: string, between: string, escaped: string | undefined, quote: string | undefined) => {
+    const delimiter = escaped ?? quote ?? "";
+    // "status code: 400" is no secret.
+    if (delimiter === "" && name.toLowerCase() === "code" && between.includes(":")) return match;
+    return `${name}${between}${delimiter}[redacted]${delimiter}`;
+  });
 }
