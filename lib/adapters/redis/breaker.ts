@@ -1,0 +1,144 @@
+import { StorageError } from "../../errors.ts";
+import type { RedisClient } from "./client.ts";
+import { createDeadlines, type Deadline } from "./deadlines.ts";
+
+/**
+ * What every command goes through. It bounds how long a caller waits, and keeps commands from queueing up inside a client
+ * that has no server to send them to:
+ * - a command that is not answered within the deadline rejects; it may still run, so every write is safe to run late;
+ * - while the client is not ready, commands reject at once, except before it was ready for the first time: then they wait
+ *   for it, within the deadline;
+ * - after five deadlines in a row commands reject at once, until a PING, sent four times a second and never twice at once,
+ *   is answered in time.
+ */
+export interface Breaker {
+  /**
+   * Sends a command and resolves to its reply as `read` returns it.
+   * @throws {StorageError} for whatever goes wrong, with its cause; what `read` throws, as it is.
+   */
+  run<Reply, Result>(send: () => Promise<Reply>, read: (reply: Reply) => Result): Promise<Result>;
+  /** Rejects what waits and all that comes, ends the timers and takes its listeners off the client. */
+  close(): void;
+}
+
+const TIMEOUTS_IN_A_ROW = 5;
+const PROBE_MS = 250;
+
+/** @param timeout of each command, ms. */
+export function createBreaker(client: RedisClient, timeout: number): Breaker {
+  const deadlines = createDeadlines(timeout);
+  let waiting: (() => void)[] = [];
+  let wasReady = client.status === "ready";
+  let timeouts = 0;
+  let probe: NodeJS.Timeout | null = null;
+  let probing = false;
+  let closed = false;
+
+  const onReady = () => {
+    wasReady = true;
+    const held = waiting;
+    waiting = [];
+    for (const send of held) send();
+    if (probe) ping();
+  };
+
+  const onTimeout = () => {
+    timeouts += 1;
+    if (timeouts < TIMEOUTS_IN_A_ROW || probe || closed) return;
+    probe = setInterval(ping, PROBE_MS).unref();
+  };
+
+  /** Only an answer within the deadline closes the breaker: a server that answers late would open it again at once. */
+  const ping = () => {
+    if (probing || client.status !== "ready") return;
+    probing = true;
+    const deadline = deadlines.start(() => {});
+    const done = (answered: boolean) => {
+      probing = false;
+      const inTime = deadline.expire !== null;
+      deadline.expire = null;
+      if (!answered || !inTime || !probe) return;
+      clearInterval(probe);
+      probe = null;
+      timeouts = 0;
+    };
+    client.ping().then(
+      () => done(true),
+      () => done(false),
+    );
+  };
+
+  /** Why a command cannot be sent now, nor after a short wait. */
+  const refusal = (): StorageError | null => {
+    if (closed) return new StorageError("The Redis store is closed");
+    if (probe) return new StorageError("Redis does not answer");
+    if (client.status === "end" || (wasReady && client.status !== "ready"))
+      return new StorageError(`Redis is not connected (${client.status})`);
+    return null;
+  };
+
+  client.on("ready", onReady);
+  client.on("error", ignore);
+
+  return {
+    run<Reply, Result>(send: () => Promise<Reply>, read: (reply: Reply) => Result): Promise<Result> {
+      const refused = refusal();
+      if (refused) return Promise.reject(refused);
+      return new Promise<Result>((resolve, reject) => {
+        const deadline: Deadline = deadlines.start(() => {
+          onTimeout();
+          reject(new StorageError(closed ? "The Redis store was closed" : `Redis did not answer within ${timeout} ms`));
+        });
+        const onReply = (reply: Reply) => {
+          if (deadline.expire === null) return;
+          deadline.expire = null;
+          timeouts = 0;
+          // Inside a promise, so that a reply that cannot be read rejects.
+          resolve(Promise.resolve(reply).then(read));
+        };
+        const onError = (cause: unknown) => {
+          if (deadline.expire === null) return;
+          deadline.expire = null;
+          if (isTimeout(cause)) onTimeout();
+          else if (isReply(cause)) timeouts = 0;
+          reject(new StorageError(undefined, { cause }));
+        };
+        const start = () => {
+          if (deadline.expire === null) return;
+          try {
+            send().then(onReply, onError);
+          } catch (error) {
+            onError(error);
+          }
+        };
+        if (client.status === "ready" && waiting.length === 0) return start();
+        waiting.push(start);
+        if (client.status === "ready") onReady();
+        else if (client.status === "wait") client.connect().catch(ignore);
+      });
+    },
+
+    close() {
+      closed = true;
+      if (probe) clearInterval(probe);
+      probe = null;
+      waiting = [];
+      deadlines.end();
+      client.off("ready", onReady);
+      client.off("error", ignore);
+    },
+  };
+}
+
+/** ioredis's own `commandTimeout`, where the application set one shorter than ours. */
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message === "Command timed out";
+}
+
+/** An error that the server answered: it is there. */
+function isReply(error: unknown): boolean {
+  return error instanceof Error && error.name === "ReplyError";
+}
+
+/** The client's errors reach callers through their commands; ioredis would print those that nobody listens to. */
+function ignore(): void {}

@@ -1,0 +1,142 @@
+import { ConfigError } from "../../errors.ts";
+import type { Collection, Page, StoredRecord } from "../../storage/record-store.ts";
+import type { RedisClient } from "./client.ts";
+import type { Commands } from "./commands.ts";
+import { isExpired, readDirectoryRecord, readPartitionRecord } from "./envelope.ts";
+import type { Keys } from "./keys.ts";
+
+/** How far a scan has come; as base64url it is what callers pass back. */
+interface Position {
+  /** Masters that were scanned whole. */
+  done: string[];
+  /** The master being scanned, and SCAN's cursor there. */
+  node: string | null;
+  cursor: string;
+  /** Keys that SCAN gave and that were not read yet; for hashes with HSCAN's cursor. */
+  keys: [key: string, cursor: string][];
+  /** Records that HSCAN gave and for which the page had no room. */
+  fields: [key: string, id: string][];
+}
+
+/** Round trips for one page at most: a collection that is rare among millions of keys comes in short pages. */
+const MAX_STEPS = 1000;
+/** Keys asked for in one SCAN when those before had none of ours. */
+const MAX_COUNT = 1000;
+/** Hashes read at once. */
+const MAX_PARALLEL = 100;
+
+export interface ScanParts {
+  readonly client: RedisClient;
+  readonly commands: Commands;
+  readonly keys: Keys;
+  readonly now: () => number;
+}
+
+/** One page of a collection's live records, by SCAN and HSCAN on every master: what stays during the scan is shown. */
+export async function scanPage({ client, commands, keys, now }: ScanParts, from: Collection, { limit = 100, after }: Page) {
+  const position: Position = after === undefined ? { done: [], node: null, cursor: "0", keys: [], fields: [] } : parsePosition(after);
+  const records: StoredRecord[] = [];
+  let count = limit;
+  let exhausted = false;
+
+  const add = (record: StoredRecord) => {
+    if (!isExpired(record, now())) records.push(record);
+  };
+
+  const readFields = async () => {
+    const fields = position.fields.splice(0, limit - records.length);
+    const read = ([key, id]: [string, string]) =>
+      commands.read(
+        () => client.hgetBuffer(key, id),
+        (bytes) => bytes && readPartitionRecord({ partition: partitionOf(keys, key), id }, bytes),
+      );
+    for (const record of await Promise.all(fields.map(read))) if (record) add(record);
+  };
+
+  const readHashes = async () => {
+    const room = limit - records.length;
+    const batch = position.keys.splice(0, Math.min(room, MAX_PARALLEL));
+    const pages = await Promise.all(
+      batch.map(([key, cursor]) =>
+        commands.read(
+          () => client.hscanBuffer(key, cursor, "COUNT", room),
+          ([next, pairs]) => ({ key, next: next.toString(), pairs }),
+        ),
+      ),
+    );
+    for (const { key, next, pairs } of pages) {
+      if (next !== "0") position.keys.push([key, next]);
+      const partition = partitionOf(keys, key);
+      for (let i = 0; i + 1 < pairs.length; i += 2) {
+        const [id, bytes] = [pairs[i]?.toString() ?? "", pairs[i + 1]];
+        if (records.length >= limit) position.fields.push([key, id]);
+        else if (bytes) add(readPartitionRecord({ partition, id }, bytes));
+      }
+    }
+  };
+
+  const readRecords = async () => {
+    const batch = position.keys.splice(0, limit - records.length).map(([key]) => key);
+    const found = await commands.read(
+      () => client.mgetBuffer(batch),
+      (all) => all,
+    );
+    for (const [index, bytes] of found.entries()) {
+      const key = keys.parse(batch[index] ?? "");
+      if (bytes && key?.kind === "record") add(readDirectoryRecord(key.id, bytes));
+    }
+  };
+
+  const findKeys = async () => {
+    const masters = commands.masters().filter(({ name }) => !position.done.includes(name));
+    const current = masters.find(({ name }) => name === position.node) ?? masters[0];
+    if (!current) {
+      exhausted = true;
+      return;
+    }
+    if (current.name !== position.node) Object.assign(position, { node: current.name, cursor: "0" });
+    const type = from.kind === "partitioned" ? "hash" : "string";
+    const [next, found] = await commands.read(
+      () => current.node.scan(position.cursor, "MATCH", keys.pattern(from), "COUNT", count, "TYPE", type),
+      (page) => page,
+    );
+    for (const key of found) if (isOf(keys, from, key)) position.keys.push([key, "0"]);
+    count = found.length === 0 ? Math.min(count * 2, MAX_COUNT) : limit;
+    position.cursor = next;
+    if (next === "0") Object.assign(position, { done: [...position.done, current.name], node: null });
+  };
+
+  for (let step = 0; step < MAX_STEPS && records.length < limit && !exhausted; step += 1) {
+    if (position.fields.length > 0) await readFields();
+    else if (position.keys.length === 0) await findKeys();
+    else if (from.kind === "partitioned") await readHashes();
+    else await readRecords();
+  }
+  const left = position.fields.length + position.keys.length > 0 || commands.masters().some(({ name }) => !position.done.includes(name));
+  return { records, next: left ? Buffer.from(JSON.stringify(position)).toString("base64url") : null };
+}
+
+function isOf(keys: Keys, from: Collection, key: string): boolean {
+  const parsed = keys.parse(key);
+  return (
+    (parsed?.kind === "partition" || parsed?.kind === "record") &&
+    parsed.collection === from.name &&
+    (parsed.kind === "partition") === (from.kind === "partitioned")
+  );
+}
+
+function partitionOf(keys: Keys, key: string): string {
+  const parsed = keys.parse(key);
+  return parsed?.kind === "partition" ? parsed.partition : "";
+}
+
+/** @throws {ConfigError} for what no scan gave. */
+function parsePosition(after: string): Position {
+  try {
+    const position = JSON.parse(Buffer.from(after, "base64url").toString()) as Position;
+    if (Array.isArray(position.done) && Array.isArray(position.keys) && Array.isArray(position.fields)) return position;
+  } catch {
+    // refused below
+  }
+  throw new ConfigError("scan", "`after` must be the `next` of the page before");
+}

@@ -1,0 +1,16 @@
+import { createHash } from "node:crypto";
+
+/** A Lua program, and the name that Redis knows it by once it has run. */
+export interface Script {
+  readonly lua: string;
+  readonly sha1: string;
+}
+
+export function script(lua: string): Script {
+  return { lua, sha1: createHash("sha1").update(lua).digest("hex") };
+}
+
+/** Whether Redis has forgotten a script: a flush, a restart, a failover, a node that never ran it. */
+export function isUnknownScript(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith("NOSCRIPT");
+}
