@@ -9,7 +9,10 @@ export function assertOptions(where: string, options: unknown, known: readonly s
   for (const [name, value] of Object.entries(options)) {
     if (known.includes(name) || value === undefined) continue;
     const near = known.find((candidate) => distance(candidate.toLowerCase(), name.toLowerCase()) <= 2);
-    throw new ConfigError(`${where}.${name}`, near ? `unknown option; did you mean "${near}"?` : `unknown option; there are: ${known.join(", ")}`);
+    throw new ConfigError(
+      `${where}.${name}`,
+      near ? `unknown option; did you mean "${near}"?` : `unknown option; there are: ${known.join(", ")}`,
+    );
   }
 }
 

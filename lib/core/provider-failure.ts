@@ -35,7 +35,7 @@ export function asProviderError(error: unknown): AuthError {
  */
 export function safeCause(error: unknown, depth = 0): Error | undefined {
   if (error === undefined || error === null || depth > 3) return undefined;
-  const source = (typeof error === "object" ? error : { message: String(error) }) as Partial<Record<string, unknown>>;
+  const source = (typeof error === "object" ? error : { message: typeof error === "string" ? error : undefined }) as Partial<Record<string, unknown>>;
   const reply =
     typeof source["oauthError"] === "object" && source["oauthError"] !== null ? (source["oauthError"] as Record<string, unknown>) : {};
   const details = [source["code"], source["error"], source["error_description"], source["status"], reply["statusCode"], reply["data"]]

@@ -135,8 +135,9 @@ const sessionMethods = Object.create(null, {
 function requestView({ req, session, ...overrides }: RequestView): object {
   Object.setPrototypeOf(session, sessionMethods);
   const shadow = (value: unknown) => ({ value, writable: true, configurable: true, enumerable: true });
-  const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
-  return Object.create(req, Object.fromEntries([["session", session], ...given].map(([name, value]) => [name, shadow(value)]))) as object;
+  const shadows: PropertyDescriptorMap = { session: shadow(session) };
+  for (const [name, value] of Object.entries(overrides)) if (value !== undefined) shadows[name] = shadow(value);
+  return Object.create(req, shadows) as object;
 }
 
 /** Says in our words what the provider said in the query, and lets a strategy fail with one of our errors. */

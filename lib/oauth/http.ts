@@ -72,7 +72,7 @@ async function readBounded(response: Response, maxBytes: number): Promise<Uint8A
   }
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of response.body ?? []) {
+  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
     size += chunk.byteLength;
     if (size > maxBytes) throw tooLarge(); // leaving the loop cancels the body
     chunks.push(chunk);

@@ -34,13 +34,11 @@ export type IdentifyVerify = (accessToken: string, refreshToken: string, params:
 export function identify(provider: string, { issuer = provider, clock = systemClock }: IdentifyOptions = {}): IdentifyVerify {
   if (typeof provider !== "string" || provider === "") throw new ConfigError("identify", 'give the strategy\'s name: identify("google")');
 
-  return function identifyVerify(...args: [unknown, unknown, unknown, unknown, unknown]) {
-    const done = args[4] as Done;
-    const withRequest = typeof args[0] === "object" && args[0] !== null;
-    const [accessToken, refreshToken, params] = withRequest ? [args[1], args[2], {}] : args;
+  return function identifyVerify(first: unknown, second: unknown, third: unknown, profile: unknown, done: Done) {
+    const withRequest = typeof first === "object" && first !== null;
+    const tokens = withRequest ? tokenSet(second, third, {}, clock) : tokenSet(first, second, third, clock);
     try {
-      const identity = fromProfile(provider, issuer, args[3], tokenSet(accessToken, refreshToken, params, clock));
-      done(null, identity as never);
+      done(null, fromProfile(provider, issuer, profile, tokens) as never);
     } catch (error) {
       done(error);
     }

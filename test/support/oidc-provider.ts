@@ -25,7 +25,7 @@ export interface StartOidcProviderOptions {
 
 /**
  * Starts oidc-provider in this process. PKCE, `iss` in answers, refresh tokens (scope `offline_access`), RP-initiated and
- * back-channel logout are on; ID tokens carry only what OpenID Connect Core 1.0, section 5.4, puts there.
+ * back-channel logout are on, pushed requests off; ID tokens carry only what OpenID Connect Core 1.0, section 5.4, puts there.
  */
 export async function startOidcProvider(options: StartOidcProviderOptions): Promise<OidcProvider> {
   const { clients, claims = defaultClaims, port = 0, configuration = {} } = options;
@@ -56,6 +56,7 @@ export async function startOidcProvider(options: StartOidcProviderOptions): Prom
         features: {
           devInteractions: { enabled: true },
           backchannelLogout: { enabled: true },
+          pushedAuthorizationRequests: { enabled: false },
           ...configuration.features,
         },
       }),
