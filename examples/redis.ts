@@ -1,9 +1,9 @@
 import express from "express";
 import { Redis } from "ioredis";
 import { createAuth, requireAuth } from "latchkey";
-import { redisStore } from "latchkey/adapters/redis";
+import { clientOptions, redisStore } from "latchkey/adapters/redis";
 
-const client = new Redis(process.env.REDIS_URL ?? "redis://127.0.0.1:6379", { enableOfflineQueue: false });
+const client = new Redis(process.env.REDIS_URL ?? "redis://127.0.0.1:6379", clientOptions);
 client.on("error", (error: Error) => console.error(error.message));
 
 const auth = createAuth({

@@ -21,10 +21,8 @@ export type { RedisClient } from "./client.ts";
 /** Options of {@link redisStore}. */
 export interface RedisStoreOptions {
   /**
-   * The application's ioredis 6 client, `Redis` or `Cluster`. It must read from masters, without a `keyPrefix`. How soon a
-   * lost connection is tried again is the client's to say, and its default backs off to 5 s: give it
-   * `retryStrategy: (times) => Math.min(times * 50, 1000)`, `maxRetriesPerRequest: 1`, `connectTimeout: 2000`, and
-   * `socketTimeout: 2000` against connections that a network swallowed.
+   * The application's ioredis 6 client, `Redis` or `Cluster`. It must read from masters, without a `keyPrefix`. How soon a lost
+   * connection is tried again is the client's to say, and its default backs off to 5 s: {@link clientOptions} suit.
    */
   client: RedisClient;
   /** A connection for announcements. Default: the first `watch` makes one like `client`, which `close` ends. */
@@ -47,7 +45,7 @@ export interface RedisStoreOptions {
  * Set `maxmemory-policy noeviction` or a `volatile-` one: records that never expire must stay.
  *
  * @throws {ConfigError} now rather than per request, when an option is unknown or the client reads from replicas.
- * @example redisStore({ client: new Redis(url, { retryStrategy: (times) => Math.min(times * 50, 1000), maxRetriesPerRequest: 1 }) });
+ * @example redisStore({ client: new Redis(url, clientOptions) })
  */
 export function redisStore(options: RedisStoreOptions): RecordStore {
   assertOptions("redisStore", options, ["client", "subscriber", "prefix", "clock", "timeout"]);
