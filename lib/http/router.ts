@@ -2,7 +2,9 @@ import express, { type NextFunction, type Request, type RequestHandler, type Res
 import type { Kit } from "../core/kit.ts";
 import { AuthError, ConfigError, NotFoundError, RequestError } from "../errors.ts";
 import { csrfRefusal, type CsrfConfig } from "./csrf.ts";
+import { errorTarget, withoutErrorTarget } from "./form-refusal.ts";
 import { checked, readBody } from "./input.ts";
+import { pagePolicy } from "./page.ts";
 import { asAuthError, sendProblem } from "./problem.ts";
 import { rateLimit } from "./rate-limit.ts";
 import { requireAuth } from "./require-auth.ts";
@@ -34,7 +36,7 @@ export function createRouter(routes: readonly AnyRoute[], { kit, http, csrf }: R
       source: requestSource(req),
       params: route.params ? checked(route.params, { ...req.params }, "path") : undefined,
       query: route.query ? checked(route.query, { ...req.query }, "query") : undefined,
-      body: route.body ? checked(route.body, await readBody(req, res), "body") : undefined,
+      body: route.body ? checked(route.body, withoutErrorTarget(await readBody(req, res)), "body") : undefined,
     };
     send(req, res, await route.handle(call));
   };
@@ -44,7 +46,8 @@ export function createRouter(routes: readonly AnyRoute[], { kit, http, csrf }: R
     const handlers: RequestHandler[] = [];
     if (!route.crossSite) handlers.push(sameSite);
     if (route.limit) handlers.push(rateLimit({ name: route.operationId, limit: route.limit }));
-    if (route.guard) handlers.push(requireAuth({ ...route.guard }));
+    // A form may say where its refusal leads, so that goes through the handler of errors below.
+    if (route.guard) handlers.push(requireAuth({ ...route.guard, onRefused: route.method === "POST" ? "next" : "answer" }));
     handlers.push((req, res) => run(route, req, res));
     router[route.method.toLowerCase() as "get" | "post" | "delete"](path, ...handlers);
   }
@@ -60,11 +63,14 @@ export function createRouter(routes: readonly AnyRoute[], { kit, http, csrf }: R
 
   router.use((_req, res) => sendProblem(res, new NotFoundError("There is no such route")));
 
-  router.use((error: unknown, req: Request, res: Response, next: NextFunction) => {
+  router.use(async (error: unknown, req: Request, res: Response, next: NextFunction) => {
     const known = asAuthError(error) ?? unexpected(kit, error);
     if (res.headersSent) return next(error);
     if (known instanceof ConfigError) kit.events.emit("request.failed", { path: req.path, message: known.message });
-    sendProblem(res, known);
+    const target = navigates(req) ? await errorTarget(req, res, http, known) : null;
+    if (target === null) return sendProblem(res, known);
+    res.setHeader("cache-control", "no-store");
+    res.redirect(303, target);
   });
 
   return router;
@@ -83,6 +89,7 @@ function send(req: Request, res: Response, { status = 200, json, html, location 
   res.status(status);
   if (html !== undefined) {
     res.setHeader("referrer-policy", "strict-origin");
+    res.setHeader("content-security-policy", pagePolicy);
     res.type("html").send(html);
   } else {
     res.json(json);
