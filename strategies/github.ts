@@ -45,7 +45,7 @@ export function github(options: GitHubOptions): OAuthStrategy {
       return { subject: id, name: name ?? login, image: avatar_url, email: primary?.email, emailVerified: primary !== undefined };
     },
   };
-  return new OAuthStrategy(oauth2Flow(provider, resolveClient("github", options, { ...provider, address: origin }, ["baseUrl"])));
+  return new OAuthStrategy(oauth2Flow(provider, resolveClient("github", options, { ...provider, addresses: [origin] }, ["baseUrl"])));
 }
 
 function baseOf(baseUrl: string): URL {

@@ -1,3 +1,4 @@
+import { ConfigError, CredentialError } from "../lib/errors.ts";
 import { resolveClient, type OAuthClientOptions } from "../lib/oauth/client.ts";
 import { oidcFlow } from "../lib/oauth/oidc-flow.ts";
 import { OAuthStrategy } from "../lib/oauth/strategy.ts";
@@ -6,17 +7,41 @@ import { OAuthStrategy } from "../lib/oauth/strategy.ts";
 export interface GoogleOptions extends OAuthClientOptions {
   /** Another issuer than Google, for tests. Default: `https://accounts.google.com`. */
   issuer?: string | undefined;
+  /**
+   * Lets in accounts of this Workspace domain alone, such as `example.com`; `*` those of any. Google is asked to offer only them, and the
+   * `hd` claim is checked. Default: anybody with a Google account.
+   */
+  hostedDomain?: string | undefined;
 }
 
 /**
  * Sign in with Google. Scope: `openid email profile`.
  * Google gives a refresh token only when asked: `authorizationParameters: { access_type: "offline", prompt: "consent" }`.
  *
+ * An account of another domain than `hostedDomain` is refused with `wrong_hosted_domain` (401).
+ *
  * @throws {ConfigError} when an option is unknown, missing or misshapen.
  * @see https://developers.google.com/identity/openid-connect/openid-connect
  */
 export function google(options: GoogleOptions): OAuthStrategy {
-  const issuer = options?.issuer ?? "https://accounts.google.com";
-  const client = resolveClient("google", options, { name: "google", scope: ["openid", "email", "profile"], address: issuer }, ["issuer"]);
-  return new OAuthStrategy(oidcFlow(issuer, client));
+  const { issuer = "https://accounts.google.com", hostedDomain } = options ?? {};
+  assertHostedDomain(hostedDomain, options?.authorizationParameters);
+  const defaults = { name: "google", scope: ["openid", "email", "profile"], addresses: [issuer] };
+  const client = resolveClient("google", options, defaults, ["issuer", "hostedDomain"]);
+  if (hostedDomain === undefined) return new OAuthStrategy(oidcFlow(issuer, client));
+
+  const authorizationParameters = { ...client.authorizationParameters, hd: hostedDomain };
+  const checkClaims = ({ hd }: Readonly<Record<string, unknown>>) => {
+    // What the browser was asked for, it can leave out.
+    if (typeof hd !== "string" || hd === "" || (hostedDomain !== "*" && hd.toLowerCase() !== hostedDomain.toLowerCase()))
+      throw new CredentialError("wrong_hosted_domain", "Choose an account of the organisation that this is for");
+  };
+  return new OAuthStrategy(oidcFlow(issuer, { ...client, authorizationParameters }, checkClaims));
+}
+
+function assertHostedDomain(hostedDomain: unknown, parameters: GoogleOptions["authorizationParameters"]): void {
+  if (hostedDomain !== undefined && (typeof hostedDomain !== "string" || !/^(?:\*|[\w-]+(?:\.[\w-]+)+)$/.test(hostedDomain)))
+    throw new ConfigError("google.hostedDomain", 'give a domain such as "example.com", or "*" for any Workspace domain');
+  if (parameters && Object.hasOwn(parameters, "hd"))
+    throw new ConfigError("google.authorizationParameters", 'leave "hd" out and set hostedDomain, which is checked too');
 }

@@ -31,6 +31,7 @@ export function oauth2<User>(provider: OAuth2Provider<User>, options: OAuthClien
   }
   if (typeof provider.profile !== "function")
     throw new ConfigError(`${provider.name}.profile`, "give a function from the userinfo answer to a profile");
-  const { name, scope, authorizationEndpoint } = provider;
-  return new OAuthStrategy(oauth2Flow(provider, resolveClient(name, options, { name, scope, address: authorizationEndpoint })));
+  const { name, scope } = provider;
+  const defaults = { name, scope, addresses: ENDPOINTS.map((endpoint) => provider[endpoint]) };
+  return new OAuthStrategy(oauth2Flow(provider, resolveClient(name, options, defaults)));
 }

@@ -24,7 +24,7 @@ export function oidc(options: OidcOptions): OAuthStrategy {
   if (!URL.canParse(issuer) || !/^https?:$/.test(new URL(issuer).protocol) || /[?#]/.test(issuer)) {
     throw new ConfigError("oidc.issuer", `"${issuer}" is no issuer: write it as https://login.example.com`);
   }
-  const client = resolveClient("oidc", options, { name: "oidc", scope: ["openid", "email", "profile"], address: issuer }, ["issuer"]);
+  const client = resolveClient("oidc", options, { name: "oidc", scope: ["openid", "email", "profile"], addresses: [issuer] }, ["issuer"]);
   if (!client.scope.includes("openid")) throw new ConfigError("oidc.scope", 'include "openid": without it there is no ID token');
   return new OAuthStrategy(oidcFlow(issuer, client));
 }

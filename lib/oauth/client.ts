@@ -54,14 +54,14 @@ const RESERVED = new Set([
  * Checks a strategy's options.
  *
  * @param where the factory's name, for messages: `google`.
- * @param defaults the provider's `name` and `scope`, and the address it is reached at.
+ * @param defaults the provider's `name` and `scope`, and the addresses it is reached at.
  * @param more further options that the factory knows.
  * @throws {ConfigError} naming the option and the fix.
  */
 export function resolveClient(
   where: string,
   options: OAuthClientOptions,
-  defaults: { readonly name: string; readonly scope: readonly string[]; readonly address: string },
+  defaults: { readonly name: string; readonly scope: readonly string[]; readonly addresses: readonly string[] },
   more: readonly string[] = [],
 ): OAuthClient {
   assertOptions(where, options, [...OPTIONS, ...more]);
@@ -94,7 +94,7 @@ export function resolveClient(
     authorizationParameters: { ...options.authorizationParameters },
     http: {
       fetch: options.fetch ?? ((url, init) => globalThis.fetch(url, init)),
-      plainHttp: options.allowInsecureRequests === true ? "all" : plainHttpOf(where, defaults.address),
+      plainHttp: options.allowInsecureRequests === true ? "all" : plainHttpOf(where, defaults.addresses),
     },
     clock: options.clock ?? systemClock,
   };
@@ -109,9 +109,9 @@ export function assertCallbackUrl(option: string, url: unknown): asserts url is 
 }
 
 /** http is taken only from a provider on this machine. */
-function plainHttpOf(where: string, address: string): ProviderHttp["plainHttp"] {
-  const { protocol, hostname } = new URL(address);
-  if (protocol === "https:") return "none";
-  if (isLoopbackHost(hostname)) return "loopback";
-  throw new ConfigError(where, `"${address}" is not https (allowInsecureRequests: true accepts that)`);
+function plainHttpOf(where: string, addresses: readonly string[]): ProviderHttp["plainHttp"] {
+  const plain = addresses.filter((address) => new URL(address).protocol !== "https:");
+  const outside = plain.find((address) => new URL(address).protocol !== "http:" || !isLoopbackHost(new URL(address).hostname));
+  if (outside !== undefined) throw new ConfigError(where, `"${outside}" is not https (allowInsecureRequests: true accepts that)`);
+  return plain.length > 0 ? "loopback" : "none";
 }

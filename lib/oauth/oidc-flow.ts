@@ -12,9 +12,10 @@ import { toIdentity, toTokenSet, type Profile } from "./profile.ts";
  * signature, issuer, audience and times are checked, and its subject against the one of userinfo. Userinfo is asked only for what the
  * ID token leaves out. Requests are pushed (RFC 9126) where the provider takes that.
  *
+ * @param checkClaims throws one of our errors for an ID token that holds, but does not do.
  * @see OpenID Connect Core 1.0, section 3.1; RFC 9207; RFC 9700.
  */
-export function oidcFlow(issuer: string, client: OAuthClient): ProviderFlow {
+export function oidcFlow(issuer: string, client: OAuthClient, checkClaims?: (claims: openid.IDToken) => void): ProviderFlow {
   const discover = createDiscovery(issuer, client);
 
   return {
@@ -43,6 +44,7 @@ export function oidcFlow(issuer: string, client: OAuthClient): ProviderFlow {
         const reply = await openid.authorizationCodeGrant(config, callbackWith(attempt, parameters), grantChecks(attempt, client));
         const idToken = reply.claims();
         if (!idToken) throw invalidResponse(new Error("the reply has no ID token"));
+        checkClaims?.(idToken);
         const userinfo = await missingClaims(config, reply.access_token, idToken, client);
         return toIdentity(standardClaims(idToken, userinfo), {
           provider: client.name,

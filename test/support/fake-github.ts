@@ -9,20 +9,36 @@ export interface FakeGitHubUser {
   name: string | null;
   email: string | null;
   avatar_url: string;
-  emails: readonly { email: string; primary: boolean; verified: unknown; visibility: string | null }[];
+  emails: readonly { email: unknown; primary: unknown; verified: unknown; visibility: string | null }[];
+}
+
+/** An answer told in advance. */
+export interface FakeAnswer {
+  status?: number;
+  /** Default: JSON. */
+  type?: string;
+  body: string;
+  /** Says nothing at all, until the client leaves. */
+  silent?: boolean;
 }
 
 export interface FakeGitHub {
   /** What to give as `baseUrl`. */
   readonly baseUrl: string;
+  /** Sends requests for github.com and api.github.com here. */
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
   /** Who signs in next; change it at will. */
   readonly user: FakeGitHubUser;
-  /** Tells what the token endpoint says instead of tokens, once. */
-  answerTokenRequestWith(reply: { status?: number; headers?: Record<string, string>; body: string; delay?: number }): void;
+  /** What it was asked, as `POST /login/oauth/access_token`. */
+  readonly requests: string[];
+  /** Tells what it answers on a path, once. */
+  answerOnce(path: string, answer: FakeAnswer): void;
   /** Agrees at the authorization page: the URL the browser is sent back to. */
   authorize(authorizationUrl: string): string;
   close(): Promise<void>;
 }
+
+export const TOKEN_PATH = "/login/oauth/access_token";
 
 /**
  * GitHub's documented OAuth endpoints, as an Enterprise Server has them: `/login/oauth/authorize`, `/login/oauth/access_token`,
@@ -33,7 +49,8 @@ export interface FakeGitHub {
 export async function startFakeGitHub({ clientId = "gh-client", clientSecret = "gh-secret" } = {}): Promise<FakeGitHub> {
   const codes = new Map<string, { challenge: string | null; redirectUri: string | null }>();
   const tokens = new Set<string>();
-  let prepared: { status?: number; headers?: Record<string, string>; body: string; delay?: number } | null = null;
+  const prepared = new Map<string, FakeAnswer>();
+  const requests: string[] = [];
   const user: FakeGitHubUser = {
     id: 583231,
     login: "octocat",
@@ -71,17 +88,18 @@ export async function startFakeGitHub({ clientId = "gh-client", clientSecret = "
 
   const answer = async (req: IncomingMessage, res: ServerResponse) => {
     const { pathname } = new URL(req.url ?? "/", "http://github.localhost");
+    requests.push(`${req.method} ${pathname}`);
     const json = (status: number, body: unknown) =>
       res.writeHead(status, { "content-type": "application/json; charset=utf-8" }).end(JSON.stringify(body));
-    if (req.method === "POST" && pathname === "/login/oauth/access_token") {
-      let text = "";
-      for await (const chunk of req) text += String(chunk);
-      if (prepared) {
-        const { status = 200, headers = { "content-type": "application/json" }, body, delay = 0 } = prepared;
-        prepared = null;
-        if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
-        return res.writeHead(status, headers).end(body);
-      }
+    let text = "";
+    for await (const chunk of req) text += String(chunk);
+    const told = prepared.get(pathname);
+    if (told) {
+      prepared.delete(pathname);
+      if (told.silent) return;
+      return res.writeHead(told.status ?? 200, { "content-type": told.type ?? "application/json" }).end(told.body);
+    }
+    if (req.method === "POST" && pathname === TOKEN_PATH) {
       const reply = tokenReply(new URLSearchParams(text));
       if (req.headers.accept?.includes("json")) return json(200, reply);
       const form = new URLSearchParams(Object.fromEntries(Object.entries(reply).map(([name, value]) => [name, String(value)])));
@@ -103,11 +121,13 @@ export async function startFakeGitHub({ clientId = "gh-client", clientSecret = "
   return {
     baseUrl,
     user,
-    answerTokenRequestWith: (reply) => void (prepared = reply),
+    requests,
+    fetch: (url, init) => fetch(url.replace("https://api.github.com", `${baseUrl}/api/v3`).replace("https://github.com", baseUrl), init),
+    answerOnce: (path, told) => void prepared.set(path, told),
     authorize(authorizationUrl) {
       const { origin, pathname, searchParams } = new URL(authorizationUrl);
-      if (origin !== baseUrl || pathname !== "/login/oauth/authorize" || searchParams.get("client_id") !== clientId)
-        throw new Error("not ours");
+      const ours = [baseUrl, "https://github.com"].includes(origin) && pathname === "/login/oauth/authorize";
+      if (!ours || searchParams.get("client_id") !== clientId) throw new Error("not ours");
       const code = randomUUID();
       const redirectUri = searchParams.get("redirect_uri");
       codes.set(code, { challenge: searchParams.get("code_challenge"), redirectUri });
