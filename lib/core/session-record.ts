@@ -72,12 +72,22 @@ interface Extras {
   g?: string;
 }
 
-/** `[userId, createdAt ms, life s, idle life s, last seen s after creation, authenticated s after creation, extras]`; zeros at the end are left out. */
-type Packed = [string, number, number, number, number?, number?, Extras?];
+/**
+ * The record as it rests, integers big-endian: format 1; SHA-256 of the secret (32 bytes); created, Unix ms (6); life, idle life and last
+ * seen after creation, s (3 each); authenticated after creation, s, signed: it may have been before (4); length of the user id (2), the
+ * user id; the extras as JSON, if there are any.
+ */
+const FORMAT = 1;
+const HASH = 1;
+const CREATED = HASH + 32;
+const LIFE = CREATED + 6;
+const IDLE_LIFE = LIFE + 3;
+const SEEN = IDLE_LIFE + 3;
+const AUTHENTICATED = SEEN + 3;
+const USER_LENGTH = AUTHENTICATED + 4;
+const USER = USER_LENGTH + 2;
 
-const HASH_BYTES = 32;
-
-/** The record as it rests: 32 bytes SHA-256 of the secret, then the packed fields as JSON. */
+/** @throws {RangeError} for a user id beyond 64 KB. */
 export function encodeSession({ session, tag, sid, secretHash, mergedInto }: Omit<SessionRecord, "version">): NewRecord {
   const s = session;
   const seconds = (from: number, to: number) => Math.max(0, Math.round((to - from) / 1000));
@@ -94,22 +104,20 @@ export function encodeSession({ session, tag, sid, secretHash, mergedInto }: Omi
     ...(s.idp === null ? {} : { i: s.idp }),
     ...(mergedInto === null ? {} : { g: mergedInto }),
   };
-  const packed: (string | number | Extras)[] = [
-    s.userId,
-    s.createdAt,
-    seconds(s.createdAt, s.expiresAt),
-    seconds(s.lastSeenAt, s.idleExpiresAt),
-    seconds(s.createdAt, s.lastSeenAt),
-    seconds(s.createdAt, s.authenticatedAt),
-  ];
-  if (Object.keys(extras).length > 0) packed.push(extras);
-  else while (packed.length > 4 && packed.at(-1) === 0) packed.pop();
-  return {
-    partition: tag,
-    id: sid,
-    value: Buffer.concat([secretHash, Buffer.from(JSON.stringify(packed))]),
-    expiresAt: Math.min(s.expiresAt, s.idleExpiresAt),
-  };
+  const user = Buffer.from(s.userId);
+  const rest = Buffer.from(Object.keys(extras).length > 0 ? JSON.stringify(extras) : "");
+  const value = Buffer.alloc(USER + user.length + rest.length);
+  value.writeUInt8(FORMAT);
+  secretHash.copy(value, HASH);
+  value.writeUIntBE(s.createdAt, CREATED, 6);
+  value.writeUIntBE(seconds(s.createdAt, s.expiresAt), LIFE, 3);
+  value.writeUIntBE(seconds(s.lastSeenAt, s.idleExpiresAt), IDLE_LIFE, 3);
+  value.writeUIntBE(seconds(s.createdAt, s.lastSeenAt), SEEN, 3);
+  value.writeInt32BE(Math.max(-(2 ** 31), Math.round((s.authenticatedAt - s.createdAt) / 1000)), AUTHENTICATED);
+  value.writeUInt16BE(user.length, USER_LENGTH);
+  user.copy(value, USER);
+  rest.copy(value, USER + user.length);
+  return { partition: tag, id: sid, value, expiresAt: Math.min(s.expiresAt, s.idleExpiresAt) };
 }
 
 /**
@@ -119,32 +127,28 @@ export function encodeSession({ session, tag, sid, secretHash, mergedInto }: Omi
 export function decodeSession(stored: StoredRecord, id = publicSessionId(stored.partition, stored.id)): SessionRecord {
   const { partition: tag, id: sid, value, version } = stored;
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  let packed: Packed;
-  try {
-    packed = JSON.parse(bytes.toString("utf8", HASH_BYTES)) as Packed;
-    if (!Array.isArray(packed) || typeof packed[0] !== "string" || packed.length < 4) throw new TypeError("not a session");
-  } catch (cause) {
-    throw new StorageError("A stored session could not be read", { cause });
-  }
-  const [userId, createdAt, life, idleLife, seen = 0, authenticated = 0, extras = NO_EXTRAS] = packed;
-  const lastSeenAt = createdAt + seen * 1000;
+  const restAt = bytes.length < USER || bytes[0] !== FORMAT ? Infinity : USER + bytes.readUInt16BE(USER_LENGTH);
+  if (restAt > bytes.length) throw new StorageError("A stored session could not be read");
+  const extras = restAt === bytes.length ? NO_EXTRAS : parseExtras(bytes.toString("utf8", restAt));
+  const createdAt = bytes.readUIntBE(CREATED, 6);
+  const lastSeenAt = createdAt + bytes.readUIntBE(SEEN, 3) * 1000;
   return {
     tag,
     sid,
     version,
-    secretHash: bytes.subarray(0, HASH_BYTES),
+    secretHash: bytes.subarray(HASH, CREATED),
     mergedInto: extras.g ?? null,
     session: {
       id,
-      userId,
+      userId: bytes.toString("utf8", USER, restAt),
       kind: extras.k ?? "user",
       type: extras.y ?? "full",
       transport: extras.t ?? "session",
       createdAt,
-      expiresAt: createdAt + life * 1000,
-      idleExpiresAt: lastSeenAt + idleLife * 1000,
+      expiresAt: createdAt + bytes.readUIntBE(LIFE, 3) * 1000,
+      idleExpiresAt: lastSeenAt + bytes.readUIntBE(IDLE_LIFE, 3) * 1000,
       lastSeenAt,
-      authenticatedAt: createdAt + authenticated * 1000,
+      authenticatedAt: createdAt + bytes.readInt32BE(AUTHENTICATED) * 1000,
       methods: extras.m ?? NONE,
       tenantId: extras.n ?? null,
       roles: extras.r ?? NONE,
@@ -154,6 +158,16 @@ export function decodeSession(stored: StoredRecord, id = publicSessionId(stored.
       idp: extras.i ?? null,
     },
   };
+}
+
+function parseExtras(text: string): Extras {
+  try {
+    const extras: unknown = JSON.parse(text);
+    if (typeof extras === "object" && extras !== null && !Array.isArray(extras)) return extras;
+  } catch {
+    // refused below: the parser's words may quote the record
+  }
+  throw new StorageError("A stored session could not be read");
 }
 
 /** Whether a presented secret is the one this record was made with. */
