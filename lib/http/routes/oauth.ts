@@ -2,9 +2,9 @@ import type { Request } from "express";
 import { z } from "zod";
 import { randomToken } from "../../crypto/random.ts";
 import type { Identity } from "../../core/strategy.ts";
-import { runStrategy, withState, type Outcome } from "../../core/run-strategy.ts";
+import { runStrategy, withState, type Outcome, type RequestView } from "../../core/run-strategy.ts";
 import { TRANSACTION_TTL, type TransactionData } from "../../core/transactions.ts";
-import { AuthError, CredentialError, NotFoundError, PermissionError, ProviderError } from "../../errors.ts";
+import { AuthError, ConfigError, CredentialError, NotFoundError, PermissionError, ProviderError } from "../../errors.ts";
 import { escapeHtml } from "../../escape-html.ts";
 import { establish, sendSession } from "../establish.ts";
 import { readCookie } from "../extract.ts";
@@ -12,6 +12,7 @@ import { text } from "../input.ts";
 import { page } from "../page.ts";
 import { asAuthError } from "../problem.ts";
 import { route, type Reply, type RouteCall } from "../route.ts";
+import { instant } from "../views.ts";
 
 const provider = z.strictObject({ provider: z.string().regex(/^[\w.-]{1,64}$/) });
 type Provider = z.infer<typeof provider>;
@@ -54,7 +55,7 @@ export const oauthRoutes = [
     params: provider,
     query: z.strictObject({ return_to: text(2048).optional() }),
     limit: "300/1h",
-    handle: (call) => beginAt(call, { intent: "sign_in", returnTo: call.http.returnTo(call.req, call.query.return_to) }),
+    handle: (call) => signInAt(call, call.query.return_to),
   }),
 
   route({
@@ -65,7 +66,7 @@ export const oauthRoutes = [
     params: provider,
     body: z.record(z.string().max(64), z.string().max(1024)),
     limit: "300/1h",
-    handle: (call) => beginAt(call, { intent: "sign_in", returnTo: call.http.returnTo(call.req, call.body["return_to"]) }),
+    handle: (call) => signInAt(call, call.body["return_to"]),
   }),
 
   route({
@@ -79,10 +80,7 @@ export const oauthRoutes = [
       try {
         return await complete(call, call.query);
       } catch (error) {
-        return failurePage(
-          call,
-          asAuthError(error) ?? new ProviderError("provider_error", "The provider could not be asked", { cause: error }),
-        );
+        return failurePage(call, noted(call, error));
       }
     },
   }),
@@ -106,35 +104,45 @@ export const oauthRoutes = [
   }),
 ];
 
+async function signInAt(call: Call, returnTo: string | undefined): Promise<Reply> {
+  try {
+    return await beginAt(call, { intent: "sign_in", returnTo: call.http.returnTo(call.req, returnTo) });
+  } catch (error) {
+    throw noted(call, error);
+  }
+}
+
 /** Starts a strategy for some end: to sign in, to link, to authenticate again. */
 export async function beginAt(call: Call, data: Omit<TransactionData, "session">): Promise<Reply> {
   const { kit, http, req, res } = call;
-  const name = call.params.provider;
+  const provider = call.params.provider;
   const session: Record<string, unknown> = {};
-  const outcome = await run(call, session, { reauthenticate: data.intent === "reauthenticate" });
+  // The body that was checked, and no query: what signs somebody in does not belong into a URL.
+  const view = { req, session, query: {}, body: call.body ?? {} };
+  const outcome = await run(call, view, data.intent);
   if (outcome.kind === "success") return finish(call, { ...data, session }, outcome.user);
   if (outcome.kind !== "redirect") throw refusal(outcome);
 
   const { url, state } = withState(outcome.url);
-  const binding = readCookie(req, http.cookies.binding) ?? randomToken(32);
-  await kit.transactions.begin({ provider: name, state, binding, data: { ...data, session } });
+  const binding = bindingOf(call) ?? randomToken(32);
+  await kit.transactions.begin({ provider, state, binding, data: { ...data, session } });
   http.cookies.set(res, http.cookies.binding, binding, TRANSACTION_TTL);
   return { location: url, json: { url } };
 }
 
 /** Spends the transaction, then asks the strategy who came back. */
 async function complete(call: Call, query: Record<string, unknown>): Promise<Reply> {
-  const { kit, http, req } = call;
+  const { kit, req } = call;
   strategyOf(call);
   const state = query["state"] ?? query["oauth_token"];
-  const binding = readCookie(req, http.cookies.binding);
+  const binding = bindingOf(call);
   const data =
     typeof state === "string" && binding !== null ? await kit.transactions.take({ provider: call.params.provider, state, binding }) : null;
   if (!data) {
     if (req.auth.kind === "session") return { location: "/" };
     throw new CredentialError("transaction_not_found", "This sign-in has expired, was finished already, or began in another browser");
   }
-  const outcome = await run(call, data.session, { reauthenticate: data.intent === "reauthenticate" });
+  const outcome = await run(call, { req, session: data.session }, data.intent);
   if (outcome.kind !== "success") throw refusal(outcome);
   return finish(call, data, outcome.user);
 }
@@ -167,14 +175,22 @@ async function stepUp(call: Call, data: TransactionData, identity: Identity): Pr
     throw new CredentialError("insufficient_user_authentication", "The provider did not authenticate you again");
   }
   const methods = [...new Set([...session.methods, identity.provider])];
-  sendSession(call, await kit.sessions.rotate(session, { authenticatedAt: identity.authenticatedAt, methods }));
-  return { location: data.returnTo, json: { authenticated_at: new Date(identity.authenticatedAt).toISOString() } };
+  // A provider whose clock is ahead makes no session fresh for longer.
+  const authenticatedAt = Math.min(identity.authenticatedAt, kit.clock.now());
+  sendSession(call, await kit.sessions.rotate(session, { authenticatedAt, methods }));
+  return { location: data.returnTo, json: { authenticated_at: instant(authenticatedAt) } };
 }
 
-function run(call: Call, session: Record<string, unknown>, { reauthenticate }: { reauthenticate: boolean }): Promise<Outcome> {
+function run(call: Call, view: RequestView, intent: TransactionData["intent"]): Promise<Outcome> {
   const { http, req, params } = call;
   const callbackURL = `${http.origin(req)}${http.basePath}/callback/${params.provider}`;
-  return runStrategy(strategyOf(call), { req, session }, { callbackURL, ...(reauthenticate ? { reauthenticate: true } : {}) });
+  return runStrategy(strategyOf(call), view, { callbackURL, ...(intent === "reauthenticate" ? { reauthenticate: true } : {}) });
+}
+
+/** What ties transactions to this browser; `null` when it has nothing, or nothing that we made. */
+function bindingOf({ req, http }: Call): string | null {
+  const binding = readCookie(req, http.cookies.binding);
+  return binding !== null && /^[\w-]{43}$/.test(binding) ? binding : null;
 }
 
 function strategyOf({ kit, params }: Call) {
@@ -206,16 +222,27 @@ function mustHave(identity: Identity | null): Identity {
   return identity;
 }
 
+/** The id of a user that the application found. A profile has an id too, but one of the provider's: anybody's, among ours. */
 function asUserId(user: unknown): string {
+  if (typeof user === "object" && user !== null && ("_json" in user || "_raw" in user || ("provider" in user && "displayName" in user))) {
+    const fix = 'its verify function gives the profile as the user: use identify("provider"), or give { id } of a user of yours';
+    throw new ConfigError("strategies", fix);
+  }
   const id = typeof user === "object" && user !== null && "id" in user ? user.id : undefined;
   if (typeof id !== "string" || id === "")
     throw new ProviderError("provider_error", "The strategy's user has no id: give { id: string } or identify()");
   return id;
 }
 
-/** A page that says what went wrong and how to go on; never a provider's own words. */
-function failurePage({ http, req, params, kit, source }: Call, error: AuthError): Reply {
+/** An error of ours for whatever went wrong, after it was told to the log. */
+function noted({ kit, params, source }: Call, cause: unknown): AuthError {
+  const error = asAuthError(cause) ?? new ProviderError("provider_error", "The provider could not be asked", { cause });
   kit.events.emit("sign_in.failed", { method: params.provider, code: error.code }, { source });
+  return error;
+}
+
+/** A page that says what went wrong and how to go on; never a provider's own words. */
+function failurePage({ http, req, params }: Call, error: AuthError): Reply {
   if (req.accepts(["json", "html"]) !== "html" || error.status >= 500) throw error;
   const again = `${http.basePath}/login/${params.provider}`;
   const html = `<p>${escapeHtml(error.message)}.</p>\n<p><a href="${escapeHtml(again)}">Try again</a> or <a href="/">go to the start page</a>.</p>`;
