@@ -3,7 +3,6 @@ import type { Request, Response } from "express";
 import { CredentialError } from "../errors.ts";
 import type { Credential } from "../core/credentials.ts";
 
-const parseCookies = cookieParser();
 const BEARER = /^Bearer +([\w\-.~+/]+=*)$/i;
 
 /**
@@ -24,14 +23,21 @@ export function extractCredential(req: Request, cookieName: string): Credential 
   return token === null ? null : { kind: "cookie", token };
 }
 
-/** A cookie's text; `null` when it is absent or no text. Parses the Cookie header once a request, unless the application already did. */
+/** A cookie's text; `null` when it is absent or no text. Leaves `req.cookies` to the application's own cookie-parser, and reads that if it ran before. */
 export function readCookie(req: Request, name: string): string | null {
   if (!req.headers.cookie) return null;
-  if (!req.cookies) parseCookies(req, NO_RESPONSE, ignore);
-  const value: unknown = (req.cookies as Record<string, unknown>)[name];
+  const cookies = (req.cookies ?? parseCookies(req)) as Record<string, unknown>;
+  const value = cookies[name];
   return typeof value === "string" && value !== "" ? value : null;
 }
 
-/** cookie-parser reads only the request. */
+const parser = cookieParser();
 const NO_RESPONSE = {} as Response;
 const ignore = () => {};
+
+/** cookie-parser reads a request's headers and leaves what it finds there; this request is made for that. */
+function parseCookies({ headers }: Request): unknown {
+  const read = { headers } as Request;
+  parser(read, NO_RESPONSE, ignore);
+  return read.cookies;
+}

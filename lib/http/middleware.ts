@@ -51,8 +51,8 @@ export function createMiddleware(
   });
   const identify = createAuthenticate({ credentials, cookies, csrf, events, clock });
   const routes = mounted(createRouter(routesOf(config), { kit, http, csrf }), basePath, kit);
-  const guardServices = { clock, users, rateLimits, signInUrl: config.signInUrl };
   const habits = passportHabits(kit, cookies, config.session.scopes);
+  const guardServices = { clock, users, rateLimits, signInUrl: config.signInUrl, habits };
 
   const loadUser = async (req: Request) => {
     const user = req.auth.isAuthenticated && req.auth.userId !== null ? await users.findById(req.auth.userId) : null;
@@ -65,7 +65,7 @@ export function createMiddleware(
       return sendProblem(res, refusal);
     }
     bindServices(req, guardServices);
-    addPassportHabits(req, habits);
+    addPassportHabits(req);
     if (!config.loadUser) return identify(req, res, next);
     return identify(req, res, (error?: unknown) => {
       if (error) return next(error);

@@ -1,4 +1,5 @@
 import type { Request } from "express";
+import { boundServices, servicesOf } from "./services.ts";
 
 type Done = (error?: unknown) => void;
 
@@ -8,30 +9,24 @@ export interface PassportHabits {
   logout(req: Request): Promise<void>;
 }
 
-const habit: unique symbol = Symbol("latchkey habits");
-type Habitual = Request & { [habit]: PassportHabits };
-
 /**
- * Gives a request `login`, `logIn`, `logout`, `logOut`, `isAuthenticated` and `isUnauthenticated`, as Passport's users know them:
- * with a callback, or awaited. The functions are shared by all requests, so that this costs a few fields.
+ * Gives a request that services are bound to `login`, `logIn`, `logout`, `logOut`, `isAuthenticated` and `isUnauthenticated`, as
+ * Passport's users know them: with a callback, or awaited. They are given once, to the prototype that Express makes for an application's
+ * requests to be extended by, and show on requests behind `app.use(auth)` alone; to a request itself only where another's stand before them.
  */
-export function addPassportHabits(req: Request, habits: PassportHabits): void {
-  const target = req as unknown as Record<string | symbol, unknown>;
-  target[habit] = habits;
-  target["login"] = login;
-  target["logIn"] = login;
-  target["logout"] = logout;
-  target["logOut"] = logout;
-  target["isAuthenticated"] = isAuthenticated;
-  target["isUnauthenticated"] = isUnauthenticated;
+export function addPassportHabits(req: Request): void {
+  if (req.login === login) return;
+  const { request: prototype } = req.app as { request?: object };
+  if (prototype && !Object.hasOwn(prototype, "login")) extend(prototype);
+  if (req.login !== login) Object.assign(req, HABITS);
 }
 
-function login(this: Habitual, user: unknown, options?: unknown, done?: Done) {
-  return settle(this[habit].login(this, user), typeof options === "function" ? (options as Done) : done);
+function login(this: Request, user: unknown, options?: unknown, done?: Done) {
+  return settle(servicesOf(this, "req.login").habits.login(this, user), typeof options === "function" ? (options as Done) : done);
 }
 
-function logout(this: Habitual, options?: unknown, done?: Done) {
-  return settle(this[habit].logout(this), typeof options === "function" ? (options as Done) : done);
+function logout(this: Request, options?: unknown, done?: Done) {
+  return settle(servicesOf(this, "req.logout").habits.logout(this), typeof options === "function" ? (options as Done) : done);
 }
 
 function isAuthenticated(this: Request) {
@@ -40,6 +35,22 @@ function isAuthenticated(this: Request) {
 
 function isUnauthenticated(this: Request) {
   return !this.auth.isAuthenticated;
+}
+
+const HABITS = { login, logIn: login, logout, logOut: logout, isAuthenticated, isUnauthenticated };
+
+function extend(prototype: object): void {
+  for (const [name, habit] of Object.entries(HABITS)) {
+    Object.defineProperty(prototype, name, {
+      configurable: true,
+      get(this: Request) {
+        return boundServices(this) ? habit : undefined;
+      },
+      set(this: Request, value: unknown) {
+        Object.defineProperty(this, name, { value, configurable: true, enumerable: true, writable: true });
+      },
+    });
+  }
 }
 
 /** Tells a callback, where there is one; a promise otherwise. */

@@ -3,27 +3,37 @@ import type { Clock } from "../clock.ts";
 import type { RateLimits } from "../core/rate-limits.ts";
 import type { Users } from "../core/users.ts";
 import { ConfigError } from "../errors.ts";
+import type { PassportHabits } from "./passport-habits.ts";
 
-/** What guards need beside `req.auth`. */
+/** What guards, and the habits of Passport's users, need beside `req.auth`. */
 export interface GuardServices {
   readonly clock: Clock;
   readonly users: Users;
   readonly rateLimits: RateLimits;
   readonly signInUrl: string | null;
+  readonly habits: PassportHabits;
 }
 
 const services: unique symbol = Symbol("latchkey");
 
 type Bound = Request & { [services]?: GuardServices };
 
-/** Makes the services of one `createAuth` known to the guards behind it. */
+/**
+ * Makes the services of one `createAuth` known to what comes behind it. All in one property: adding one to a request is among the dearest
+ * things done for it.
+ */
 export function bindServices(req: Request, bound: GuardServices): void {
   (req as Bound)[services] = bound;
 }
 
+/** The services behind which a request is handled; `null` where no `app.use(auth)` ran before. */
+export function boundServices(req: Request): GuardServices | null {
+  return (req as Bound)[services] ?? null;
+}
+
 /** @throws {ConfigError} when no `app.use(auth)` ran before. */
 export function servicesOf(req: Request, who: string): GuardServices {
-  const bound = (req as Bound)[services];
+  const bound = boundServices(req);
   if (!bound) throw new ConfigError(who, "place it after app.use(auth)");
   return bound;
 }

@@ -107,6 +107,31 @@ describe("app.use(auth)", () => {
     await agent.get("/who").expect({ in: false, out: true });
   });
 
+  it("gives Passport's habits to the requests behind it alone", async () => {
+    const seen: string[] = [];
+    const note = (req: express.Request) => seen.push(typeof req.login);
+    const app = express();
+    app.use((req, res, next) => (note(req), next()));
+    app.use("/inside", newAuth({ basePath: "/inside/auth" }), (req, res, next) => (note(req), next()));
+    app.use(
+      "/inside",
+      express().get("/sub", (req, res) => (note(req), res.end())),
+    );
+    app.get("/outside", (req, res) => (note(req), res.end()));
+    await request(app).get("/inside/sub");
+    await request(app).get("/outside");
+    expect(seen).toEqual(["undefined", "function", "function", "undefined", "undefined"]);
+  });
+
+  it("leaves cookies to a cookie-parser behind it", async () => {
+    const app = express().use(newAuth(), cookieParser("a secret of the application"));
+    app.get("/set", (req, res) => res.cookie("theme", "dark", { signed: true }).end());
+    app.get("/read", (req, res) => res.json(req.signedCookies));
+    const agent = request.agent(app);
+    await agent.get("/set");
+    await agent.get("/read").expect({ theme: "dark" });
+  });
+
   it("loads the user for every request where that is asked for", async () => {
     const app = await start({
       loadUser: true,
