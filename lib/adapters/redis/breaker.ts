@@ -57,7 +57,8 @@ export function createBreaker(client: RedisClient, timeout: number): Breaker {
       probing = false;
       const inTime = deadline.expire !== null;
       deadline.expire = null;
-      if (!answered || !inTime || !probe) return;
+      if (!answered || !probe) return;
+      if (!inTime) return ping(); // it answers again: perhaps in time now
       clearInterval(probe);
       probe = null;
       timeouts = 0;
@@ -101,7 +102,7 @@ export function createBreaker(client: RedisClient, timeout: number): Breaker {
           deadline.expire = null;
           if (isTimeout(cause)) onTimeout();
           else if (isReply(cause)) timeouts = 0;
-          reject(new StorageError(undefined, { cause }));
+          reject(new StorageError(undefined, { cause: withoutCommand(cause) }));
         };
         const start = () => {
           if (deadline.expire === null) return;
@@ -133,6 +134,12 @@ export function createBreaker(client: RedisClient, timeout: number): Breaker {
 /** ioredis's own `commandTimeout`, where the application set one shorter than ours. */
 function isTimeout(error: unknown): boolean {
   return error instanceof Error && error.message === "Command timed out";
+}
+
+/** ioredis puts a command's arguments on its error, and they hold what is stored: no log should. */
+function withoutCommand(error: unknown): unknown {
+  if (error instanceof Error && "command" in error) delete error.command;
+  return error;
 }
 
 /** An error that the server answered: it is there. */

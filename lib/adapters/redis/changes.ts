@@ -35,6 +35,7 @@ export function createChanges(client: RedisClient, given: RedisClient | undefine
   const watchers = new Set<(change: Change) => void>();
   let subscriber: RedisClient | null = null;
   let listening: Promise<void> | null = null;
+  let closed = false;
 
   const onMessage = (from: string, message: string) => {
     const change = from === channel ? parseAnnouncement(message) : null;
@@ -65,12 +66,14 @@ export function createChanges(client: RedisClient, given: RedisClient | undefine
 
   return {
     async watch(onChange) {
+      if (closed) throw new StorageError("The Redis store is closed");
       await (listening ??= listen());
       const watcher = (change: Change) => onChange(change);
       watchers.add(watcher);
       return { close: async () => void watchers.delete(watcher) };
     },
     async close() {
+      closed = true;
       watchers.clear();
       await end();
     },

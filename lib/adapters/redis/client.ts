@@ -6,7 +6,7 @@ export type RedisClient = Redis | Cluster;
 
 /**
  * Options that suit an ioredis client of {@link redisStore}: it gives up within 2 s, comes back within 1 s of the server, keeps nothing
- * in a queue of its own and sends nothing a second time. Under them ioredis's own defaults hold; for a Cluster they are its `redisOptions`.
+ * in a queue of its own, sends nothing a second time, and looks for the master again when it was left with a replica. Under them ioredis's own defaults hold; for a Cluster they are its `redisOptions`.
  *
  * @example new Redis(url, clientOptions)
  */
@@ -17,6 +17,7 @@ export const clientOptions = {
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
   retryStrategy: (times: number) => Math.min(times * 50, 1000),
+  reconnectOnError: (error: Error) => error.message.includes("READONLY "),
 } satisfies RedisOptions;
 
 /** Commands that ioredis has and its types leave out: scripts whose replies stay bytes. */

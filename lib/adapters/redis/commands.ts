@@ -7,7 +7,10 @@ import { isUnknownScript, type Script } from "./script.ts";
 export interface Commands {
   /** A command that changes nothing. It never overtakes a script started before it. */
   read<Reply, Result>(send: () => Promise<Reply>, read: (reply: Reply) => Result): Promise<Result>;
-  /** One script, sent by its name, and whole when Redis does not know it. */
+  /**
+   * One script, sent by its name, and whole when Redis does not know it. One that changes records may then overtake one that was
+   * started before it; one that changes nothing does not.
+   */
   script<Result>(
     script: Script,
     keys: readonly string[],
@@ -43,11 +46,15 @@ export function createCommands(client: CheckedClient, breaker: Breaker): Command
     },
 
     script(script, keys, args, read) {
+      const sendName = () => client.evalshaBuffer(script.sha1, keys.length, ...keys, ...args);
       const send = () =>
-        client.evalshaBuffer(script.sha1, keys.length, ...keys, ...args).catch((error: unknown) => {
-          if (!isUnknownScript(error)) throw error;
-          return reload(script, keys, args);
-        });
+        sendName().then(
+          (reply) => (reloading && script.changes === "nothing" ? reloading.then(sendName) : reply),
+          (error: unknown) => {
+            if (!isUnknownScript(error)) throw error;
+            return reload(script, keys, args);
+          },
+        );
       return breaker.run(send, read);
     },
 

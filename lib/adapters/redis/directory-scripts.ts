@@ -1,9 +1,10 @@
 import { SLACK_MS } from "./partition-scripts.ts";
-import { script } from "./script.ts";
+import { readingScript, script } from "./script.ts";
 
 /**
- * Directory records and their lookups. A lookup's key is not among KEYS when only the stored record tells it; it has the same
- * hash tag, so it is in the same slot.
+ * Directory records and their lookups. A key that only a stored record tells is not among KEYS; it has the same hash tag, so it is in
+ * the same slot. While a Cluster moves that slot from node to node, each has some of the keys: lookups that a commit claims are all among
+ * KEYS, so that a node which has not got them refuses, and nothing is taken for dead because it is elsewhere.
  */
 const RECORDS = `
 local HEADER, TAIL = '>I1I4I6', 12
@@ -41,7 +42,7 @@ end
 /**
  * Applies all writes to directory records, or none and answers 0.
  *
- * KEYS: the record of each write. ARGV: now, channel, prefix, then seven for each write: operation, base of its collection's
+ * KEYS: the record of each write, then the lookups they claim. ARGV: now, channel, prefix, then seven for each write: operation, base of its collection's
  * keys, id, expiry (0: never), the bytes behind the header, the version it needs (empty: none), what to announce.
  *
  * As in a partition, writes go to a picture first.
@@ -162,10 +163,10 @@ return raw
 `);
 
 /**
- * The live records that a lookup names: ids and records by turns, in id order. Names of what is gone are dropped on the way.
+ * The live records that a lookup names: ids and records by turns, in id order. Changes nothing.
  * KEYS: the lookup. ARGV: now, prefix, base of the collection's keys, kind, most records, lower bound of ids as ZRANGEBYLEX takes it.
  */
-export const findInDirectory = script(`${RECORDS}
+export const findInDirectory = readingScript(`${RECORDS}
 local now, prefix, base, limit, from = tonumber(ARGV[1]), ARGV[2], ARGV[3], tonumber(ARGV[5]), ARGV[6]
 local function named(id)
   local raw = redis.call('GET', prefix .. 'd' .. base .. id)
@@ -185,8 +186,6 @@ while #found < 2 * limit do
     if raw then
       found[#found + 1] = id
       found[#found + 1] = raw
-    else
-      redis.call('ZREM', KEYS[1], id)
     end
   end
   from = '(' .. ids[#ids]
@@ -199,7 +198,7 @@ export const sweepDirectory = script(`${RECORDS}
 local removed = 0
 for i, key in ipairs(KEYS) do
   local raw = redis.call('GET', key)
-  if raw and string.byte(raw) == 2 and not live(raw, tonumber(ARGV[1])) then
+  if raw and string.byte(raw) == 2 and #raw >= TAIL and not live(raw, tonumber(ARGV[1])) then
     remove(key, raw, ARGV[2], ARGV[3], ARGV[i + 3])
     removed = removed + 1
   end
@@ -207,11 +206,11 @@ end
 return removed
 `);
 
-/** Drops ids whose record is gone from one page of a plain lookup. KEYS: the lookup. ARGV: prefix, base, cursor, page size. Answers the next cursor. */
+/** Drops from a plain lookup those ids whose record is gone, and answers how many. KEYS: the lookup, then the record of each id. ARGV: the ids. */
 export const sweepLookup = script(`
-local page = redis.call('ZSCAN', KEYS[1], ARGV[3], 'COUNT', ARGV[4])
-for i = 1, #page[2], 2 do
-  if redis.call('EXISTS', ARGV[1] .. 'd' .. ARGV[2] .. page[2][i]) == 0 then redis.call('ZREM', KEYS[1], page[2][i]) end
+local removed = 0
+for i, id in ipairs(ARGV) do
+  if redis.call('EXISTS', KEYS[i + 1]) == 0 then removed = removed + redis.call('ZREM', KEYS[1], id) end
 end
-return page[1]
+return removed
 `);

@@ -68,8 +68,8 @@ function parseRest(rest: string): ParsedKey | null {
   const close = rest.indexOf("}", open);
   if (open < 0 || close < 0) return null;
   const [kind, tag, tail] = [rest.slice(0, open), rest.slice(open + 1, close), rest.slice(close + 1)];
-  if (kind === "") return { kind: "partition", collection: decodeURIComponent(tail), partition: nameOf(tag) };
-  if (kind === "c") return { kind: "counter" };
+  if (kind === "" && tail !== "") return { kind: "partition", collection: decodeURIComponent(tail), partition: nameOf(tag) };
+  if (kind === "c") return tail === "" ? { kind: "counter" } : null;
   const colon = tail.indexOf(":");
   if (colon < 0 || `{${tag}}` !== SLOT || (kind !== "d" && kind !== "p")) return null;
   const collection = decodeURIComponent(tail.slice(0, colon));

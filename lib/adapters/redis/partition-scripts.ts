@@ -15,6 +15,10 @@ local function live(raw, now)
   local version, expires, order = open(raw)
   if expires == 0 or now < expires then return version, expires, order end
 end
+-- What cannot be read has not expired: it is left as it is, for somebody to look at.
+local function expired(raw, now)
+  return #raw >= BODY - 1 and string.byte(raw) == 1 and not live(raw, now)
+end
 `;
 
 /**
@@ -172,14 +176,14 @@ for key, h in pairs(hashes) do
   if h.asked then
     if endless then
       if left >= 0 then redis.call('PERSIST', key) end
-    elseif left ~= -1 and life + ${SLACK_MS} > left then
-      redis.call('PEXPIRE', key, life + ${SLACK_MS})
+    elseif left ~= -1 and math.max(life, 0) + ${SLACK_MS} > left then
+      redis.call('PEXPIRE', key, math.max(life, 0) + ${SLACK_MS})
     end
   end
   if h.inserted and h.size ~= 0 then
     local sample = redis.call('HRANDFIELD', key, 8, 'WITHVALUES')
     for i = 1, #sample, 2 do
-      if not live(sample[i + 1], now) then redis.call('HDEL', key, sample[i]) end
+      if expired(sample[i + 1], now) then redis.call('HDEL', key, sample[i]) end
     end
   end
 end
@@ -201,7 +205,7 @@ export const sweepPartition = script(`${RECORDS}
 local page = redis.call('HSCAN', KEYS[1], ARGV[2], 'COUNT', ARGV[3])
 local removed = 0
 for i = 1, #page[2], 2 do
-  if string.byte(page[2][i + 1]) == 1 and not live(page[2][i + 1], tonumber(ARGV[1])) then
+  if expired(page[2][i + 1], tonumber(ARGV[1])) then
     removed = removed + redis.call('HDEL', KEYS[1], page[2][i])
   end
 end

@@ -56,8 +56,8 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
   const breaker = createBreaker(client, timeout);
   const commands = createCommands(client, breaker);
   const changes = createChanges(client, subscriber, keys.channel, timeout);
-  const now = () => clock.now();
-  const sweep = createSweep({ commands, keys, now });
+  const now = () => Math.floor(clock.now());
+  const sweep = createSweep({ client, commands, keys, now });
 
   const live = (record: StoredRecord | null): StoredRecord | null => (record && !isExpired(record, now()) ? record : null);
 

@@ -34,7 +34,10 @@ export interface ScanParts {
 
 /** One page of a collection's live records, by SCAN and HSCAN on every master: what stays during the scan is shown. */
 export async function scanPage({ client, commands, keys, now }: ScanParts, from: Collection, { limit = 100, after }: Page) {
-  const position: Position = after === undefined ? { done: [], node: null, cursor: "0", keys: [], fields: [] } : parsePosition(after);
+  const position: Position =
+    after === undefined
+      ? { done: [], node: null, cursor: "0", keys: [], fields: [] }
+      : parsePosition(after, (key) => isOf(keys, from, key));
   const records: StoredRecord[] = [];
   let count = limit;
   let exhausted = false;
@@ -130,11 +133,22 @@ function partitionOf(keys: Keys, key: string): string {
   return parsed?.kind === "partition" ? parsed.partition : "";
 }
 
-/** @throws {ConfigError} for what no scan gave. */
-function parsePosition(after: string): Position {
+/**
+ * Callers may hand on what came with a request, so a position names keys of this collection only.
+ * @throws {ConfigError} for what no scan of it gave.
+ */
+function parsePosition(after: string, isOurs: (key: string) => boolean): Position {
   try {
-    const position = JSON.parse(Buffer.from(after, "base64url").toString()) as Position;
-    if (Array.isArray(position.done) && Array.isArray(position.keys) && Array.isArray(position.fields)) return position;
+    const { done, node, cursor, keys, fields } = JSON.parse(Buffer.from(after, "base64url").toString()) as Position;
+    const pairs = [...keys, ...fields];
+    const texts: unknown[] = [...done, node ?? "", cursor, ...pairs.flat()];
+    const cursors = [cursor, ...keys.map(([, at]) => at)];
+    if (
+      texts.every((text) => typeof text === "string") &&
+      cursors.every((at) => /^\d{1,20}$/.test(at)) &&
+      pairs.every(([key]) => isOurs(key))
+    )
+      return { done, node, cursor, keys, fields };
   } catch {
     // refused below
   }

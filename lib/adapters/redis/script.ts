@@ -4,10 +4,17 @@ import { createHash } from "node:crypto";
 export interface Script {
   readonly lua: string;
   readonly sha1: string;
+  readonly changes: "records" | "nothing";
 }
 
+/** A script that changes records. */
 export function script(lua: string): Script {
-  return { lua, sha1: createHash("sha1").update(lua).digest("hex") };
+  return { lua, sha1: createHash("sha1").update(lua).digest("hex"), changes: "records" };
+}
+
+/** A script that may run twice, since it changes nothing. */
+export function readingScript(lua: string): Script {
+  return { ...script(lua), changes: "nothing" };
 }
 
 /** Whether Redis has forgotten a script: a flush, a restart, a failover, a node that never ran it. */

@@ -1,3 +1,4 @@
+import type { RedisClient } from "./client.ts";
 import type { Commands } from "./commands.ts";
 import { sweepCounter } from "./counter-scripts.ts";
 import { sweepDirectory, sweepLookup } from "./directory-scripts.ts";
@@ -17,6 +18,7 @@ const MIN_VISITS = 10_000;
 const VISITS_PER_REMOVAL = 10;
 
 export interface SweepParts {
+  readonly client: RedisClient;
   readonly commands: Commands;
   readonly keys: Keys;
   readonly now: () => number;
@@ -26,7 +28,7 @@ export interface SweepParts {
  * Sweeps by SCAN on every master, a batch of keys at a time, each hash a page at a time. One sweep ends when it removed about
  * `limit` records, went round once, or looked at many keys; the next goes on from there.
  */
-export function createSweep({ commands, keys, now }: SweepParts): (limit: number) => Promise<Record<string, number>> {
+export function createSweep({ client, commands, keys, now }: SweepParts): (limit: number) => Promise<Record<string, number>> {
   let position: Position | null = null;
 
   return async (limit) => {
@@ -90,7 +92,14 @@ export function createSweep({ commands, keys, now }: SweepParts): (limit: number
     let cursor = "0";
     do {
       if (what.kind === "plain") {
-        cursor = await commands.script(sweepLookup, [key], [keys.prefix, what.base, cursor, String(PAGE)], String);
+        const [next, pairs] = await commands.read(
+          () => client.zscan(key, cursor, "COUNT", PAGE),
+          (page) => page,
+        );
+        const ids = pairs.filter((_, index) => index % 2 === 0);
+        const records = ids.map((id) => `${keys.prefix}d${what.base}${id}`);
+        await commands.script(sweepLookup, [key, ...records], ids, Number);
+        cursor = next;
       } else if (what.kind === "partition") {
         const { collection } = what;
         cursor = await commands.script(sweepPartition, [key], [String(now()), cursor, String(PAGE)], (reply) => {

@@ -50,6 +50,7 @@ export function partitionCall(keys: Keys, writes: readonly Write[], now: number)
 /** The call of `commitDirectory`. */
 export function directoryCall(keys: Keys, writes: readonly Write[], now: number): ScriptCall {
   const records: string[] = [];
+  const lookups: string[] = [];
   const args: (string | Buffer)[] = [String(now), keys.channel, keys.prefix];
   for (const write of writes) {
     if (write.op === "clear") continue; // there is none for directories
@@ -60,14 +61,19 @@ export function directoryCall(keys: Keys, writes: readonly Write[], now: number)
     if (write.op === "delete") args.push("0", "", version(write.ifVersion), told);
     else {
       const ifVersion = write.op === "replace" ? String(write.ifVersion) : "";
-      args.push(expiry(write.record.expiresAt), directoryTail(write.in as DirectoryCollection, write.record), ifVersion, told);
+      const from = write.in as DirectoryCollection;
+      args.push(expiry(write.record.expiresAt), directoryTail(from, write.record), ifVersion, told);
+      for (const [lookup, value] of Object.entries(write.record.lookups ?? {})) {
+        if (value !== null) lookups.push(keys.lookup(from, from.lookups[lookup] ?? "plain", lookup, value));
+      }
     }
   }
-  return { keys: records, args };
+  return { keys: [...records, ...lookups], args };
 }
 
+/** 0 stands for never, so an expiry at or before the start of 1970 becomes the next instant: long past all the same. */
 function expiry(expiresAt: number | null): string {
-  return String(expiresAt ?? 0);
+  return expiresAt === null ? "0" : String(Math.max(1, Math.ceil(expiresAt)));
 }
 
 function version(ifVersion: number | undefined): string {
