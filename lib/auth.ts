@@ -63,7 +63,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
   const background = createBackground((error) =>
     events.emit("background.failed", { message: error instanceof Error ? error.message : String(error) }),
   );
-  const principals = createPrincipals(store);
+  const principals = createPrincipals(store, events);
   const users = createUsers({ store: config.users ?? directoryUserStore(store, events), clock });
   const rateLimits = createRateLimits({ store, clock, events, keys });
   const sessions = createSessions({
@@ -112,7 +112,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     magicCodes,
     rateLimits,
     apiKeys,
-    transactions: createTransactions({ store, clock }),
+    transactions: createTransactions({ store, clock, events }),
     strategies: config.strategies,
   };
 

@@ -7,6 +7,7 @@ import { apiKeyTag, createApiKeyTexts } from "./api-key-text.ts";
 import type { Background } from "./background.ts";
 import type { Events, RequestSource } from "./events.ts";
 import { sameEpoch, type Principals, type Standing } from "./principals.ts";
+import { readable, reportingUnreadable } from "./unreadable-records.ts";
 
 export type { ApiKey } from "./api-key-record.ts";
 export { apiKeyPattern, looksLikeApiKey } from "./api-key-text.ts";
@@ -121,15 +122,7 @@ export function createApiKeys({ store, clock, principals, events, background, op
     return record && isLive(record) ? record : null;
   };
 
-  /** A record that does not parse is refused and reported. */
-  const decoded = (stored: Parameters<typeof decodeApiKey>[0]): ApiKeyRecord => {
-    try {
-      return decodeApiKey(stored);
-    } catch (error) {
-      events.emit("record.unreadable", { collection: apiKeyCollection.name, message: String(error) });
-      throw error;
-    }
-  };
+  const decoded = reportingUnreadable(events, apiKeyCollection, decodeApiKey);
 
   const remove = ({ apiKey, tag }: Pick<ApiKeyRecord, "apiKey" | "tag">) =>
     store.commit([{ op: "delete", in: apiKeyCollection, key: { partition: tag, id: apiKey.id } }]);
@@ -218,8 +211,7 @@ export function createApiKeys({ store, clock, principals, events, background, op
 
     async list(userId) {
       const stored = await store.list(apiKeyCollection, apiKeyTag(userId));
-      return stored
-        .map(decoded)
+      return readable(stored, decoded)
         .filter(isLive)
         .map(({ apiKey }) => apiKey);
     },

@@ -8,13 +8,18 @@ export interface RequestSource {
 }
 
 /** Why a session ended. */
-export type RevocationReason = "sign_out" | "revoked" | "revoked_all" | "evicted" | "replaced" | "stale_epoch" | "upgraded" | "disabled";
+export type RevocationReason = "sign_out" | "revoked" | "revoked_all" | "replaced" | "stale_epoch" | "disabled" | "deleted";
 
 /** Every event there is, with what it tells beside who, when and where from. The catalogue is closed: nothing else is emitted. */
 export interface EventDetails {
   "user.created": { via: string };
+  "user.disabled": Record<never, never>;
+  "user.enabled": Record<never, never>;
+  "user.roles_changed": { roles: readonly string[] };
+  "user.deleted": Record<never, never>;
   "session.created": { sessionId: string; kind: "user" | "guest"; methods: readonly string[] };
   "session.rotated": { sessionId: string };
+  /** `null`: all of the user's, or all but one. */
   "session.revoked": { sessionId: string | null; reason: RevocationReason };
   "session.upgraded": { guestId: string; sessionId: string };
   "sign_in.succeeded": { method: string; sessionId: string };
@@ -63,39 +68,57 @@ export interface EventSubject {
   readonly source?: RequestSource | null;
 }
 
-type Listener<Name extends EventName> = (event: AuthEvent<Name>) => void;
+/** What {@link Events.on} calls. What it returns is not looked at, but that a promise of it may reject; it is not waited for. */
+export type EventListener<Name extends EventName = EventName> = (event: AuthEvent<Name>) => unknown;
 
 export interface Events {
-  /** Calls `listener` for one kind of event, or with `"*"` for all. Returns a function that stops it. A listener that throws harms nobody else. */
-  on<Name extends EventName>(name: Name, listener: Listener<Name>): () => void;
-  on(name: "*", listener: Listener<EventName>): () => void;
+  /**
+   * Calls `listener` for one kind of event, or with `"*"` for all. Returns a function that stops it. A listener that throws or rejects
+   * harms nobody else: the process is warned of it, once.
+   */
+  on<Name extends EventName>(name: Name, listener: EventListener<Name>): () => void;
+  on(name: "*", listener: EventListener): () => void;
+  /** Stops calling a listener; one that was never there is no matter. */
+  off<Name extends EventName>(name: Name, listener: EventListener<Name>): void;
+  off(name: "*", listener: EventListener): void;
   emit<Name extends EventName>(type: Name, details: EventDetails[Name], subject?: EventSubject): void;
 }
 
 /** The event bus of one `createAuth`. Synchronous, in process; listeners get a frozen event. */
 export function createEvents(clock: Clock): Events {
-  const listeners = new Map<string, Set<(event: AuthEvent) => void>>();
+  const listeners = new Map<string, Set<EventListener>>();
+  const faulty = new WeakSet<EventListener>();
+
+  const warn = (listener: EventListener, { type }: AuthEvent, error: unknown) => {
+    if (faulty.has(listener)) return;
+    faulty.add(listener);
+    process.emitWarning(`latchkey: a listener of ${type} failed: ${String(error)}`);
+  };
 
   const notify = (key: string, event: AuthEvent) => {
     for (const listener of listeners.get(key) ?? []) {
       try {
-        listener(event);
+        const result = listener(event);
+        if (result instanceof Promise) result.catch((error: unknown) => warn(listener, event, error));
       } catch (error) {
-        process.emitWarning(`latchkey: a listener of ${event.type} threw: ${String(error)}`);
+        warn(listener, event, error);
       }
     }
   };
+
+  const off = (name: string, listener: (event: never) => void) => void listeners.get(name)?.delete(listener as EventListener);
 
   return {
     on(name: string, listener: (event: never) => void) {
       const set = listeners.get(name) ?? new Set();
       listeners.set(name, set);
-      set.add(listener as (event: AuthEvent) => void);
-      return () => void set.delete(listener as (event: AuthEvent) => void);
+      set.add(listener as EventListener);
+      return () => off(name, listener);
     },
+    off,
     emit(type, details, { userId = null, tenantId = null, source = null } = {}) {
       if (listeners.size === 0) return;
-      const event = Object.freeze({ type, at: clock.now(), userId, tenantId, source, details }) as AuthEvent;
+      const event = Object.freeze({ type, at: clock.now(), userId, tenantId, source, details: Object.freeze(details) }) as AuthEvent;
       notify(type, event);
       notify("*", event);
     },

@@ -4,7 +4,7 @@ import type { KeyRing } from "../crypto/key-ring.ts";
 import { randomDigits as systemDigits } from "../crypto/random.ts";
 import { CredentialError, RateLimitError } from "../errors.ts";
 import { partitionedCollection } from "../storage/collection.ts";
-import type { RecordKey, RecordStore, StoredRecord, Write } from "../storage/record-store.ts";
+import type { RecordKey, RecordStore, Write } from "../storage/record-store.ts";
 import type { Events, RequestSource } from "./events.ts";
 import {
   addressTag,
@@ -20,6 +20,7 @@ import {
 import { resolveMagicCodesOptions, type MagicCodesOptions } from "./magic-code-options.ts";
 import type { Principal, Principals } from "./principals.ts";
 import { sourceFailureLimit, sourceKey, type LimitUse, type RateLimits, type Reservation } from "./rate-limits.ts";
+import { readable, reportingUnreadable } from "./unreadable-records.ts";
 
 export type { MagicCodesOptions } from "./magic-code-options.ts";
 
@@ -178,15 +179,7 @@ export function createMagicCodes(parts: MagicCodesParts): MagicCodes {
     await principals.update(userId, withoutFailures);
   };
 
-  /** A record that does not parse is refused and reported. */
-  const decoded = (stored: StoredRecord): CodeRequest => {
-    try {
-      return decodeCodeRequest(stored);
-    } catch (error) {
-      events.emit("record.unreadable", { collection: codeCollection.name, message: String(error) });
-      throw error;
-    }
-  };
+  const decoded = reportingUnreadable(events, codeCollection, decodeCodeRequest);
 
   /** The open request that a guess is about, the guess counted; or why there is none. */
   const findAsked = async (key: RecordKey, guess: CodeGuess): Promise<Found | CodeFailure> => {
@@ -202,7 +195,7 @@ export function createMagicCodes(parts: MagicCodesParts): MagicCodes {
   /** The same without a request id: among all open requests of the address, whose own guesses stay untouched unless the code is right. */
   const findByAddress = async (guess: CodeGuess): Promise<Found | CodeFailure> => {
     const stored = await store.list(codeCollection, addressTag(guess.email ?? ""));
-    const meant = stored.map(decoded).filter((request) => isMeant(request, guess));
+    const meant = readable(stored, decoded).filter((request) => isMeant(request, guess));
     const right = meant.find((request) => codeMatches(keys, request, guess.code));
     const request = right ?? meant.find(({ userId }) => userId !== null) ?? meant[0];
     if (!request) return "code_unknown";

@@ -1,7 +1,9 @@
 import { randomToken } from "../crypto/random.ts";
 import { CredentialError, StorageError } from "../errors.ts";
 import { decodeJson, directoryCollection, directoryKey, encodeJson } from "../storage/collection.ts";
-import type { RecordStore } from "../storage/record-store.ts";
+import type { RecordStore, StoredRecord } from "../storage/record-store.ts";
+import type { Events } from "./events.ts";
+import { reportingUnreadable } from "./unreadable-records.ts";
 
 /** What we always keep of a user, whoever keeps the profile: whether and under which epoch its credentials count, and its roles. */
 export interface Principal {
@@ -45,8 +47,11 @@ export interface Principals {
   activeStanding(userId: string): Promise<Standing>;
   /** Changes a principal by compare-and-set, tried again on the newer record until it holds. */
   update(userId: string, change: (principal: Principal) => Principal): Promise<Principal>;
-  /** Raises the epoch: every credential made before is refused from the next check on. */
-  raiseEpoch(userId: string): Promise<void>;
+  /**
+   * Raises the epoch: every credential made before is refused from the next check on. With `from`, only if it is that one still.
+   * @returns whether it was raised.
+   */
+  raiseEpoch(userId: string, from?: number): Promise<boolean>;
   /** Raises the global epoch: everybody's credentials end. */
   raiseGlobalEpoch(): Promise<void>;
   /** Raises the epoch and refuses new credentials (`disabled`), or admits them again (`active`). */
@@ -54,10 +59,12 @@ export interface Principals {
   setRoles(userId: string, roles: readonly string[]): Promise<void>;
 }
 
-export function createPrincipals(store: RecordStore): Principals {
+export function createPrincipals(store: RecordStore, events: Events | null = null): Principals {
+  const decoded = reportingUnreadable(events, principals, decode);
+
   const read = async (userId: string) => {
     const record = await store.get(principals, directoryKey(userId));
-    return record ? { principal: decode(userId, decodeJson(record)), version: record.version } : { principal: fresh(userId), version: 0 };
+    return record ? { principal: decoded(record), version: record.version } : { principal: fresh(userId), version: 0 };
   };
 
   const update: Principals["update"] = async (userId, change) => {
@@ -92,8 +99,13 @@ export function createPrincipals(store: RecordStore): Principals {
       return found;
     },
     update,
-    async raiseEpoch(userId) {
-      await update(userId, raise);
+    async raiseEpoch(userId, from) {
+      let raised = false;
+      await update(userId, (principal) => {
+        raised = from === undefined || principal.epoch === from;
+        return raised ? raise(principal) : principal;
+      });
+      return raised;
     },
     async raiseGlobalEpoch() {
       await update(EVERYBODY, raise);
@@ -123,10 +135,10 @@ function encode({ userId: _, ...stored }: Principal): Omit<Principal, "userId"> 
   return stored;
 }
 
-function decode(userId: string, stored: unknown): Principal {
-  const { epoch, status, roles, failures } = stored as Partial<Principal>;
+function decode(record: StoredRecord): Principal {
+  const { epoch, status, roles, failures } = (decodeJson(record) ?? {}) as Partial<Principal>;
   if (!Number.isInteger(epoch) || (status !== "active" && status !== "disabled") || !Array.isArray(roles) || !failures) {
     throw new StorageError("A user record could not be read");
   }
-  return { userId, epoch: epoch as number, status, roles, failures };
+  return { userId: record.id, epoch: epoch as number, status, roles, failures };
 }

@@ -9,7 +9,7 @@ import type { Events, RequestSource, RevocationReason } from "./events.ts";
 import { sameEpoch, type Principals } from "./principals.ts";
 import { guestLife, idleEnd, type SessionLife } from "./session-life.ts";
 import {
-  decodeSession,
+  decodeSession as decodeRecord,
   encodeSession,
   secretMatches,
   sessionCollection,
@@ -19,6 +19,7 @@ import {
   type SessionTransport,
 } from "./session-record.ts";
 import { parseSessionId, publicSessionId, type ParsedToken, type SessionTokens } from "./session-token.ts";
+import { readable, reportingUnreadable } from "./unreadable-records.ts";
 
 export type { Session, SessionDevice, SessionTransport } from "./session-record.ts";
 
@@ -26,19 +27,19 @@ export type { Session, SessionDevice, SessionTransport } from "./session-record.
 export interface NewSession {
   readonly userId: string;
   /** How the user authenticated: `oidc`, `magic_code`, ... Default: none. */
-  readonly methods?: readonly string[];
+  readonly methods?: readonly string[] | undefined;
   /** Unix ms of the authentication. Default: now. */
-  readonly authenticatedAt?: number;
+  readonly authenticatedAt?: number | undefined;
   /** Default: `full`. */
-  readonly type?: string;
+  readonly type?: string | undefined;
   /** Default: `session`, the cookie. */
-  readonly transport?: SessionTransport;
-  readonly tenantId?: string | null;
-  readonly data?: Readonly<Record<string, unknown>>;
-  readonly source?: RequestSource | null;
-  readonly idp?: Session["idp"];
+  readonly transport?: SessionTransport | undefined;
+  readonly tenantId?: string | null | undefined;
+  readonly data?: Readonly<Record<string, unknown>> | undefined;
+  readonly source?: RequestSource | null | undefined;
+  readonly idp?: Session["idp"] | undefined;
   /** The epoch at which the proof behind it held. Default: not compared, so an ending between proof and session goes unnoticed. */
-  readonly epoch?: Session["epoch"];
+  readonly epoch?: Session["epoch"] | undefined;
 }
 
 /** A session together with the one copy of its token. */
@@ -82,11 +83,7 @@ export interface Sessions {
    */
   create(options: NewSession): Promise<IssuedSession>;
   /** Makes a session for somebody not known: its user id is `guest_...`, and it never counts as signed in. */
-  createGuest(options?: {
-    data?: Readonly<Record<string, unknown>>;
-    source?: RequestSource | null;
-    transport?: SessionTransport;
-  }): Promise<IssuedSession>;
+  createGuest(options?: Pick<NewSession, "data" | "source" | "transport">): Promise<IssuedSession>;
   /** What a token stands for. One store read, none for a forged one; never throws for a bad token. @throws {StorageError} when nobody can tell. */
   resolve(token: string): Promise<Resolution>;
   /** Notes that a session was used: at most once a minute, off the response path; then also checks that its user still stands as it did. */
@@ -95,16 +92,26 @@ export interface Sessions {
   get(id: string): Promise<Session | null>;
   /** A user's live sessions, the latest used first. One read. */
   list(userId: string): Promise<Session[]>;
-  /** All sessions, for operators: paged, expired ones that still rest are flagged by `expired`. O(all). */
+  /** All sessions, for operators, a page at a time. `expired` flags those that are over but rest still, such as merged guests. O(all). */
   listAll(page?: Page): Promise<{ sessions: ListedSession[]; next: string | null }>;
   /** How many live sessions there are, for operators. O(all). */
   count(): Promise<number>;
   /** Gives a session a new secret: the old token is dead at once. @throws {CredentialError} `session_rotated` when another request did so first. */
   rotate(session: Session, change?: { authenticatedAt: number; methods: readonly string[] }): Promise<IssuedSession>;
   /** Ends one session by its public id; with `userId` only if it is theirs. @returns whether it was there. */
-  revoke(id: string, options?: { userId?: string; reason?: RevocationReason; source?: RequestSource | null }): Promise<boolean>;
-  /** Ends all sessions of a user, or all but `keep`: raises the epoch, then one command, whatever their number. */
-  revokeAll(userId: string, options?: { keep?: Session; source?: RequestSource | null }): Promise<void>;
+  revoke(
+    id: string,
+    options?: { userId?: string | undefined; reason?: RevocationReason | undefined; source?: RequestSource | null | undefined },
+  ): Promise<boolean>;
+  /**
+   * Ends all sessions of a user, or all but `keep`: raises the epoch, then one command, whatever their number. The user's API keys end
+   * by the epoch too, within a minute of use.
+   * @throws {CredentialError} `session_revoked` when `keep` itself was ended before: then nothing is done.
+   */
+  revokeAll(
+    userId: string,
+    options?: { keep?: Session | undefined; reason?: RevocationReason | undefined; source?: RequestSource | null | undefined },
+  ): Promise<void>;
   /** Sets the device label. @returns whether the session is there. */
   setDevice(id: string, label: string | null): Promise<boolean>;
   /** Moves a session to a tenant the `membership` callback admits the user to, with a new secret. @throws {PermissionError} `not_a_member`. */
@@ -141,6 +148,8 @@ export interface SessionsParts {
 export function createSessions({ store, tokens, principals, clock, events, background, config }: SessionsParts): Sessions {
   /** How a session was resolved last in this process, so that acting on it needs no second look-up of its secret. */
   const records = new WeakMap<Session, SessionRecord>();
+
+  const decodeSession = reportingUnreadable(events, sessionCollection, decodeRecord);
 
   const remember = (record: SessionRecord): Session => {
     records.set(record.session, record);
@@ -329,8 +338,7 @@ export function createSessions({ store, tokens, principals, clock, events, backg
 
     async list(userId) {
       const stored = await store.list(sessionCollection, ownerTag(userId));
-      return stored
-        .map((record) => decodeSession(record))
+      return readable(stored, decodeSession)
         .filter(isLive)
         .map(remember)
         .sort((a, b) => b.lastSeenAt - a.lastSeenAt || b.createdAt - a.createdAt);
@@ -339,10 +347,7 @@ export function createSessions({ store, tokens, principals, clock, events, backg
     async listAll(page) {
       const { records: stored, next } = await store.scan(sessionCollection, page);
       return {
-        sessions: stored.map((record) => {
-          const decoded = decodeSession(record);
-          return { ...decoded.session, expired: !isLive(decoded) };
-        }),
+        sessions: readable(stored, decodeSession).map((record) => ({ ...record.session, expired: !isLive(record) })),
         next,
       };
     },
@@ -352,34 +357,35 @@ export function createSessions({ store, tokens, principals, clock, events, backg
       let after: string | undefined;
       do {
         const page = await store.scan(sessionCollection, { limit: 1000, ...(after === undefined ? {} : { after }) });
-        total += page.records.filter((record) => isLive(decodeSession(record))).length;
+        total += readable(page.records, decodeSession).filter(isLive).length;
         after = page.next ?? undefined;
       } while (after !== undefined);
       return total;
     },
 
-    rotate: (session, fresh) => reissue(session, (current) => ({ ...current, ...fresh })),
+    rotate: (session, fresh) =>
+      reissue(session, (current) => (fresh ? { ...current, authenticatedAt: fresh.authenticatedAt, methods: fresh.methods } : current)),
 
     async revoke(id, { userId, reason = "revoked", source = null } = {}) {
       const key = parseSessionId(id);
       if (!key || (userId !== undefined && key.partition !== ownerTag(userId))) return false;
       const taken = await store.take(sessionCollection, key);
       if (!taken) return false;
-      const { session } = decodeSession(taken);
-      revoked(session, session.userId, reason, source);
+      // Gone is gone, also when it was one that nobody could read.
+      const [record] = readable([taken], decodeSession);
+      events.emit(
+        "session.revoked",
+        { sessionId: id, reason },
+        { userId: record?.session.userId ?? userId ?? null, tenantId: record?.session.tenantId ?? null, source },
+      );
       return true;
     },
 
-    async revokeAll(userId, { keep, source = null } = {}) {
-      await principals.raiseEpoch(userId);
+    async revokeAll(userId, { keep, reason = "revoked_all", source = null } = {}) {
       const partition = ownerTag(userId);
-      const kept = keep ? keyOf(keep.id) : null;
-      if (kept) {
-        const { epoch } = await principals.standing(userId);
-        await change(kept, (record) => ({ ...record, session: { ...record.session, epoch } }));
-      }
+      const kept = keep ? await raiseAllBut(userId, keyOf(keep.id)) : await principals.raiseEpoch(userId).then(() => null);
       await store.commit([{ op: "clear", in: sessionCollection, partition, ...(kept ? { keep: kept.id } : {}) }]);
-      revoked(null, userId, "revoked_all", source);
+      revoked(null, userId, reason, source);
     },
 
     async setDevice(id, label) {
@@ -414,8 +420,9 @@ export function createSessions({ store, tokens, principals, clock, events, backg
 
     async refresh(userId) {
       const { principal } = await principals.standing(userId);
-      for (const { partition, id } of await store.list(sessionCollection, ownerTag(userId))) {
-        await change({ partition, id }, (record) => ({ ...record, session: { ...record.session, roles: principal.roles } }));
+      const stored = await store.list(sessionCollection, ownerTag(userId));
+      for (const { tag, sid } of readable(stored, decodeSession)) {
+        await change({ partition: tag, id: sid }, (record) => ({ ...record, session: { ...record.session, roles: principal.roles } }));
       }
     },
 
@@ -438,6 +445,19 @@ export function createSessions({ store, tokens, principals, clock, events, backg
 
     sweep: (options) => store.sweep(options),
   };
+
+  /**
+   * Raises the epoch under every session but one, which moves on with it. One that was ended already, by an epoch raised before,
+   * is not brought back, and ends nothing: of two sessions that each want to be the last one, one is.
+   */
+  async function raiseAllBut(userId: string, key: RecordKey): Promise<RecordKey> {
+    const [{ epoch }, record] = await Promise.all([principals.activeStanding(userId), load(key)]);
+    if (key.partition !== ownerTag(userId) || !record || !isLive(record) || !sameEpoch(record.session.epoch, epoch)) throw endedMeanwhile();
+    if (!(await principals.raiseEpoch(userId, epoch[0]))) throw endedMeanwhile();
+    const next: Session["epoch"] = [epoch[0] + 1, epoch[1]];
+    await change(key, (current) => ({ ...current, session: { ...current.session, epoch: next } }));
+    return key;
+  }
 
   /** Marks a guest as merged into a user: of two users one wins; the same user may claim again. */
   async function claim(key: RecordKey, parsed: ParsedToken, userId: string): Promise<SessionRecord | null> {

@@ -1,8 +1,10 @@
 import type { Clock } from "../clock.ts";
 import { sha256 } from "../crypto/hash.ts";
-import { ProviderError } from "../errors.ts";
+import { ProviderError, StorageError } from "../errors.ts";
 import { decodeJson, encodeJson, partitionedCollection } from "../storage/collection.ts";
-import type { RecordStore } from "../storage/record-store.ts";
+import type { RecordStore, StoredRecord } from "../storage/record-store.ts";
+import type { Events } from "./events.ts";
+import { reportingUnreadable } from "./unreadable-records.ts";
 
 /** What a sign-in through a provider needs to remember while the person is away. */
 export interface TransactionData {
@@ -46,8 +48,17 @@ const MAX_BYTES = 16 * 1024;
 
 const transactionCollection = partitionedCollection("oauth_transactions");
 
+export interface TransactionsParts {
+  readonly store: RecordStore;
+  readonly clock: Clock;
+  /** Where a record that does not parse is reported. Default: nowhere. */
+  readonly events?: Events | null;
+}
+
 /** The transactions of one `createAuth`. Neither state nor binding rests: the record's id is a hash of both and the provider. */
-export function createTransactions({ store, clock }: { store: RecordStore; clock: Clock }): Transactions {
+export function createTransactions({ store, clock, events = null }: TransactionsParts): Transactions {
+  const decoded = reportingUnreadable(events, transactionCollection, decode);
+
   return {
     async begin({ data, ...key }) {
       const expiresAt = clock.now() + TRANSACTION_TTL * 1000;
@@ -58,10 +69,24 @@ export function createTransactions({ store, clock }: { store: RecordStore; clock
     async take(key) {
       const record = await store.take(transactionCollection, recordKey(key));
       if (!record) return null;
-      const { provider, expiresAt, data } = decodeJson(record) as { provider: string; expiresAt: number; data: TransactionData };
+      const { provider, expiresAt, data } = decoded(record);
       return provider === key.provider && clock.now() < expiresAt ? data : null;
     },
   };
+}
+
+interface Rested {
+  readonly provider: string;
+  readonly expiresAt: number;
+  readonly data: TransactionData;
+}
+
+function decode(record: StoredRecord): Rested {
+  const { provider, expiresAt, data } = (decodeJson(record) ?? {}) as Partial<Rested>;
+  if (typeof provider !== "string" || typeof expiresAt !== "number" || typeof data !== "object" || data === null) {
+    throw new StorageError("A stored sign-in could not be read");
+  }
+  return { provider, expiresAt, data };
 }
 
 /** Each part behind its length, so that no two triples run together to the same text. */

@@ -2,21 +2,14 @@ import { StorageError } from "../errors.ts";
 import { decodeJson, directoryCollection, directoryKey, encodeJson } from "../storage/collection.ts";
 import type { NewRecord, RecordStore, StoredRecord } from "../storage/record-store.ts";
 import type { Events } from "./events.ts";
+import { reportingUnreadable } from "./unreadable-records.ts";
 import { emailTaken, type User, type UserStore } from "./users.ts";
 
 export const userCollection = directoryCollection("users", { email: "unique" });
 
 /** Keeps users in our own directory; the email address is a unique lookup. Reads cost one round trip, changes two. */
 export function directoryUserStore(store: RecordStore, events: Events): UserStore {
-  /** A record that does not parse is refused and reported. */
-  const decoded = (record: StoredRecord): User => {
-    try {
-      return decodeUser(record);
-    } catch (error) {
-      events.emit("record.unreadable", { collection: userCollection.name, message: String(error) });
-      throw error;
-    }
-  };
+  const decoded = reportingUnreadable(events, userCollection, decodeUser);
 
   const read = (id: string) => store.get(userCollection, directoryKey(id));
 

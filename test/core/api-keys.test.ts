@@ -467,7 +467,7 @@ describe("ending API keys", () => {
       },
     }));
     const { standing } = kit.principals;
-    raise = () => kit.principals.raiseEpoch("user-1");
+    raise = async () => void (await kit.principals.raiseEpoch("user-1"));
     if (ordered) {
       // Both commands leave at once, so what the second sees is what was raised before it.
       raise = async () => {};

@@ -272,6 +272,29 @@ describe("ending sessions", () => {
     for (const { token } of made) expect((await sessions.resolve(token)).session).toBeNull();
   });
 
+  it("rule 9: does not bring back the one it should spare when that was ended before, and ends nothing else then", async () => {
+    const { sessions, principals } = createTestKit();
+    const { session, token } = await sessions.create({ userId: "user-1" });
+    await principals.raiseEpoch("user-1"); // as by an ending whose removal was lost
+    const later = await sessions.create({ userId: "user-1" });
+
+    await expect(sessions.revokeAll("user-1", { keep: session })).rejects.toMatchObject({ code: "session_revoked" });
+    expect((await sessions.resolve(token)).session?.epoch).toEqual([0, 0]);
+    expect((await sessions.resolve(later.token)).session).not.toBeNull();
+    await expect(sessions.revokeAll("user-2", { keep: later.session })).rejects.toMatchObject({ code: "session_revoked" });
+  });
+
+  it("rule 9: of ten sessions that each want to be the last one, one is", async () => {
+    const { sessions } = createTestKit();
+    const made = await Promise.all(Array.from({ length: 10 }, () => sessions.create({ userId: "user-1" })));
+    const results = await Promise.allSettled(made.map(({ session }) => sessions.revokeAll("user-1", { keep: session })));
+
+    expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    for (const result of results) if (result.status === "rejected") expect(result.reason.code).toBe("session_revoked");
+    const alive = await Promise.all(made.map(({ token }) => sessions.resolve(token)));
+    expect(alive.map(({ session }) => session !== null)).toEqual(results.map(({ status }) => status === "fulfilled"));
+  });
+
   it("refuses a disabled user", async () => {
     const { sessions, principals } = createTestKit();
     await principals.setStatus("user-1", "disabled");
@@ -315,12 +338,75 @@ describe("session data", () => {
     expect(Object.keys((await sessions.get(session.id))!.data)).toHaveLength(20);
   });
 
+  it("rule 35: is all that an update can change, and a rotation changes how and when alone", async () => {
+    const { sessions } = createTestKit();
+    const { session } = await sessions.create({ userId: "user-1" });
+    const claims = {
+      userId: "boss",
+      kind: "user",
+      roles: ["admin"],
+      tenantId: "acme",
+      epoch: [9, 9],
+      expiresAt: 9e15,
+      authenticatedAt: 9e15,
+    };
+
+    const updated = await sessions.updateData(session.id, { ...claims, ["__proto__"]: { roles: ["admin"] } });
+    expect(updated).toEqual({ ...session, data: { ...claims, ["__proto__"]: { roles: ["admin"] } } });
+    const { session: rotated } = await sessions.rotate(session, { ...claims, methods: ["test"], authenticatedAt: 1000 } as never);
+    expect(rotated).toEqual({ ...updated, methods: ["test"], authenticatedAt: 1000 });
+    const made = await sessions.create({
+      ...claims,
+      userId: "user-2",
+      tenantId: null,
+      epoch: undefined,
+      authenticatedAt: undefined,
+    } as never);
+    expect(made.session).toMatchObject({ userId: "user-2", roles: [], epoch: [0, 0], expiresAt: session.expiresAt });
+  });
+
   it("drops a field set to undefined and refuses more than it may hold", async () => {
     const { sessions } = createTestKit();
     const { session } = await sessions.create({ userId: "user-1", data: { a: 1, b: 2 } });
     expect((await sessions.updateData(session.id, { a: undefined })).data).toEqual({ b: 2 });
     await expect(sessions.updateData(session.id, { big: "x".repeat(70_000) })).rejects.toMatchObject({ code: "session_data_too_large" });
     await expect(sessions.createGuest({ data: { big: "x".repeat(20_000) } })).rejects.toMatchObject({ code: "session_data_too_large" });
+  });
+});
+
+describe("a stored session that does not parse", () => {
+  const key = (session: { id: string }) => {
+    const bytes = Buffer.from(session.id, "base64url");
+    return { partition: bytes.subarray(0, 16).toString("base64url"), id: bytes.subarray(16).toString("base64url") };
+  };
+
+  it.each(["", "x", "[]", "{}", "\u0001short"])("rule 49: is refused, reported and kept: %j", async (text) => {
+    const { sessions, store, heard } = createTestKit();
+    const { session, token } = await sessions.create({ userId: "user-1" });
+    const record = { ...key(session), value: Buffer.from(text), expiresAt: null };
+    await store.commit([{ op: "put", in: sessionCollection, record }]);
+
+    await expect(sessions.resolve(token)).rejects.toMatchObject({ status: 503 });
+    expect(heard.at(-1)).toMatchObject({ type: "record.unreadable", details: { collection: sessionCollection.name } });
+    await expect(sessions.get(session.id)).rejects.toMatchObject({ status: 503 });
+    expect(await store.get(sessionCollection, key(session))).not.toBeNull();
+  });
+
+  it("rule 49: hides no other one from lists, and can be ended", async () => {
+    const { sessions, store, heard } = createTestKit();
+    const broken = await sessions.create({ userId: "user-1" });
+    const good = await sessions.create({ userId: "user-1" });
+    await store.commit([
+      { op: "put", in: sessionCollection, record: { ...key(broken.session), value: Buffer.from("{"), expiresAt: null } },
+    ]);
+
+    expect((await sessions.list("user-1")).map(({ id }) => id)).toEqual([good.session.id]);
+    expect((await sessions.listAll()).sessions.map(({ id }) => id)).toEqual([good.session.id]);
+    expect(await sessions.count()).toBe(1);
+    await sessions.refresh("user-1");
+    expect(heard.filter(({ type }) => type === "record.unreadable")).toHaveLength(4);
+    expect(await sessions.revoke(broken.session.id, { userId: "user-1" })).toBe(true);
+    expect(await store.get(sessionCollection, key(broken.session))).toBeNull();
   });
 });
 
@@ -341,6 +427,33 @@ describe("tenants", () => {
       const { session } = await sessions.create({ userId: "user-1" });
       await expect(sessions.setTenant(session, "acme")).rejects.toMatchObject({ code: "not_a_member" });
     }
+  });
+});
+
+describe("the label of a device", () => {
+  it("can be set, cut at 80 characters, and removed; of a session that is gone it is not", async () => {
+    const { sessions } = createTestKit();
+    const { session } = await sessions.create({ userId: "user-1", source: { ip: "192.0.2.7", userAgent: null } });
+    expect(await sessions.setDevice(session.id, "x".repeat(100))).toBe(true);
+    expect((await sessions.get(session.id))?.device).toEqual({ label: "x".repeat(80), ip: "192.0.2.7" });
+    expect(await sessions.setDevice(session.id, null)).toBe(true);
+    expect((await sessions.get(session.id))?.device).toEqual({ label: null, ip: "192.0.2.7" });
+    await sessions.revoke(session.id);
+    expect(await sessions.setDevice(session.id, "phone")).toBe(false);
+    expect(await sessions.setDevice("nonsense", "phone")).toBe(false);
+  });
+});
+
+describe("sweeping", () => {
+  it("removes what has expired and says how much of what", async () => {
+    const { sessions, clock } = createTestKit();
+    await sessions.create({ userId: "user-1" });
+    await sessions.createGuest();
+    expect(await sessions.sweep()).toEqual({});
+    clock.advance(DAY);
+    await sessions.create({ userId: "user-1" });
+    expect(await sessions.sweep()).toEqual({ [sessionCollection.name]: 2 });
+    expect(await sessions.list("user-1")).toHaveLength(1);
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { memoryStore } from "../../lib/adapters/memory/index.ts";
+import { createEvents, type AuthEvent } from "../../lib/core/events.ts";
 import { createTransactions, type TransactionData } from "../../lib/core/transactions.ts";
 import { createTestClock } from "../../lib/testing/index.ts";
 
@@ -67,6 +68,25 @@ describe("transactions", () => {
     const resting = records.map(({ partition, id, value }) => `${partition} ${id} ${Buffer.from(value).toString()}`).join();
     expect(records).toHaveLength(1);
     expect(resting).not.toMatch(/the-state|the-binding/);
+  });
+
+  it("rule 49: are refused and reported when their record does not parse", async () => {
+    const { store, clock } = createKit();
+    const told: AuthEvent[] = [];
+    const events = createEvents(clock);
+    events.on("*", (event) => told.push(event));
+    const broken = {
+      ...store,
+      take: async (...args: Parameters<typeof store.take>) => {
+        const record = await store.take(...args);
+        return record && { ...record, value: Buffer.from("null") };
+      },
+    };
+    const transactions = createTransactions({ store: broken, clock, events });
+    const key = { provider: "google", state: "state", binding: "binding" };
+    await transactions.begin({ ...key, data: { session: {}, intent: "sign_in", returnTo: "/" } });
+    await expect(transactions.take(key)).rejects.toMatchObject({ status: 503 });
+    expect(told).toMatchObject([{ type: "record.unreadable", details: { collection: "oauth_transactions" } }]);
   });
 
   it("refuse what a strategy wants to remember beyond 16 KB", async () => {

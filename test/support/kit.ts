@@ -25,7 +25,7 @@ export function createTestKit({
   events.on("*", (event) => heard.push(event));
   const failures: unknown[] = [];
   const background = createBackground((error) => failures.push(error));
-  const principals = createPrincipals(store);
+  const principals = createPrincipals(store, events);
   const tokens = createSessionTokens(keys);
   const sessions = createSessions({
     store,
