@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { identify } from "../../lib/index.ts";
 import { startFakeGitHub, TOKEN_PATH, type FakeGitHub } from "../support/fake-github.ts";
 import { startFakeGoogle, type FakeGoogle } from "../support/fake-google.ts";
-import { APP, briefly, locationOf, PAGE, startProviderApp, type Person, type ProviderApp } from "../support/provider-app.ts";
+import { APP, briefly, locationOf, PAGE, startProviderApp, userOf, type ProviderApp } from "../support/provider-app.ts";
 
 const closing: { close(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -17,11 +17,6 @@ async function start(...strategies: Strategy[]): Promise<ProviderApp> {
   const app = await startProviderApp({ strategies });
   closing.push(app);
   return app;
-}
-
-async function whoIs(person: Person) {
-  const me = await person.send("GET", "/auth/me");
-  return me.status === 200 ? ((await me.json()) as { id: string; email: string | null; name: string | null }) : null;
 }
 
 describe("passport-local in latchkey", () => {
@@ -44,7 +39,7 @@ describe("passport-local in latchkey", () => {
     const answer = await ada.go("/auth/login/local", form({ username: "ada", password: "correct horse", return_to: "/welcome?x=1" }));
 
     expect(await briefly(answer)).toEqual([303, "/welcome?x=1"]);
-    expect(await whoIs(ada)).toMatchObject({ id: "user-1", email: "ada@example.com" });
+    expect(await userOf(ada)).toMatchObject({ id: "user-1", email: "ada@example.com" });
     const [session] = await app.auth.sessions.list("user-1");
     expect(session).toMatchObject({ userId: "user-1", methods: ["local"] });
   });
@@ -155,7 +150,7 @@ describe.each([
     const back = await ada.go(fake.authorize(locationOf(begun)));
 
     expect(await briefly(back)).toEqual([303, "/welcome"]);
-    const user = await whoIs(ada);
+    const user = await userOf(ada);
     expect(user).toMatchObject({ email: "ada@gmail.example", name: "Ada Lovelace" });
     const [account] = await app.auth.accounts.listForUser(user?.id ?? "");
     expect(account).toMatchObject({ providerId: "google", issuer: "https://accounts.google.com", accountId: "110169484474386276334" });
@@ -174,7 +169,7 @@ describe.each([
       const begun = await mona.go("/auth/login/github");
 
       expect(await briefly(await mona.go(hub.authorize(locationOf(begun))))).toEqual([303, "/"]);
-      expect(await whoIs(mona)).toMatchObject({ name: "Mona Lisa", email });
+      expect(await userOf(mona)).toMatchObject({ name: "Mona Lisa", email });
     }
   });
 
@@ -193,7 +188,7 @@ describe.each([
     expect(hub.requests).toHaveLength(asked);
     // Who is signed in already is led on instead of being told off.
     expect(await briefly(again)).toEqual([303, "/"]);
-    expect(await app.auth.sessions.list((await whoIs(mona))?.id ?? "")).toHaveLength(1);
+    expect(await app.auth.sessions.list((await userOf(mona))?.id ?? "")).toHaveLength(1);
   });
 
   it("rule 28: a cancelled sign-in is said in our words", async () => {

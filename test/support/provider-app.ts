@@ -4,6 +4,7 @@ import type { AuthEvent } from "../../lib/core/events.ts";
 import type { RecordStore } from "../../lib/storage/record-store.ts";
 import { createTestClock, type TestClock } from "../../lib/testing/clock.ts";
 import { startApp } from "./app.ts";
+import { loginAt, startOidcProvider, type OidcProvider } from "./oidc-provider.ts";
 import { createBrowser, type Browser, type Visit } from "./browser.ts";
 
 /** Where the application says it is; people who go there come to the server that was started for the test. */
@@ -35,7 +36,7 @@ export async function startProviderApp(
   const app = await startApp({ baseUrl: APP, clock, store, ...rest });
   const local = `http://localhost:${(app.server.address() as AddressInfo).port}`;
   const events: AuthEvent[] = [];
-  app.auth.events.on("*", (event) => events.push(event));
+  app.auth.events.on("*", (event) => void events.push(event));
 
   const person = (): Person => {
     const browser = createBrowser();
@@ -65,6 +66,37 @@ export async function startProviderApp(
   };
 
   return { ...app, clock, store, events, person };
+}
+
+/** The client that the tests' applications are registered as, with every provider. */
+export const CLIENT = { clientId: "app", clientSecret: "a client secret of the tests alone" };
+
+/** A provider that knows {@link APP} by any strategy's name. A login `x+anything` has the address of `x`; one with `+unverified` unproven. */
+export function startKnownProvider(strategies: readonly string[] = ["oidc", "company", "form"]): Promise<OidcProvider> {
+  const redirect_uris = strategies.map((name) => `${APP}/auth/callback/${name}`);
+  return startOidcProvider({
+    clients: [
+      {
+        client_id: CLIENT.clientId,
+        client_secret: CLIENT.clientSecret,
+        redirect_uris,
+        backchannel_logout_uri: `${APP}/auth/logout/oidc`,
+        backchannel_logout_session_required: true,
+      },
+    ],
+    claims: (login) => ({ email: `${login.split("+")[0]}@example.com`, email_verified: !login.endsWith("+unverified"), name: login }),
+  });
+}
+
+/** Signs in from `path` to the callback's answer, as `login`, whom the provider does not know from before. */
+export async function signInAt(provider: OidcProvider, person: Person, login: string, path = "/auth/login/oidc"): Promise<Response> {
+  return person.go(await loginAt(provider, locationOf(await person.go(path)), login));
+}
+
+/** Who is signed in, by the application's own word. */
+export async function userOf(person: Person): Promise<{ id: string; email: string | null; name: string | null } | null> {
+  const me = await person.send("GET", "/auth/me");
+  return me.status === 200 ? ((await me.json()) as { id: string; email: string | null; name: string | null }) : null;
 }
 
 export type ProviderApp = Awaited<ReturnType<typeof startProviderApp>>;
