@@ -5,6 +5,7 @@ import { createApiKeys, type ApiKeys } from "./core/api-keys.ts";
 import { createBackground } from "./core/background.ts";
 import { createEvents, type Events } from "./core/events.ts";
 import type { Kit } from "./core/kit.ts";
+import { createManagedUsers, type ManagedUsers } from "./core/managed-users.ts";
 import { createMagicCodes, type MagicCodes } from "./core/magic-codes.ts";
 import { createPrincipals, type Principals } from "./core/principals.ts";
 import { createRateLimits, type RateLimits } from "./core/rate-limits.ts";
@@ -13,7 +14,7 @@ import { createSessions, type Sessions } from "./core/sessions.ts";
 import { createSignIn, type SignIn } from "./core/sign-in.ts";
 import { createTransactions } from "./core/transactions.ts";
 import { directoryUserStore } from "./core/user-directory.ts";
-import { createUsers, type Users } from "./core/users.ts";
+import { createUsers } from "./core/users.ts";
 import { createKeyRing } from "./crypto/key-ring.ts";
 import { consoleTransport } from "./email/console.ts";
 import { emailTemplates } from "./email/messages.ts";
@@ -24,7 +25,7 @@ import { resolveOptions, type AuthOptions } from "./options.ts";
 /** What {@link createAuth} makes: an Express middleware that holds the services. Every flow that has a route can be called from code. */
 export interface Auth extends RequestHandler {
   readonly sessions: Sessions;
-  readonly users: Users;
+  readonly users: ManagedUsers;
   readonly accounts: Accounts;
   readonly principals: Principals;
   readonly signIn: SignIn;
@@ -123,7 +124,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
   return Object.assign(middleware, {
     authenticate,
     sessions,
-    users,
+    users: createManagedUsers({ users, principals, sessions, apiKeys, accounts, events }),
     accounts,
     principals,
     signIn,

@@ -33,11 +33,24 @@ export { rateLimit, type RateLimitOptions } from "./http/rate-limit.ts";
 export { errorHandler, type ProblemDocument } from "./http/problem.ts";
 export type { Guard, Passed } from "./http/request.ts";
 export type { Session, SessionDevice, Sessions, NewSession, IssuedSession, GuestMerge, Membership } from "./core/sessions.ts";
-export type { NewUser, User, UserStore, Users } from "./core/users.ts";
+export type { NewUser, User, UserChange, UserFields, UserStore, Users } from "./core/users.ts";
+export type { ManagedUsers } from "./core/managed-users.ts";
+export type { Principal, Principals, Standing } from "./core/principals.ts";
+export type { Resolved, SignIn } from "./core/sign-in.ts";
+export type { Limit, RateLimits, Reservation } from "./core/rate-limits.ts";
 export type { Accounts } from "./core/accounts.ts";
 export type { ApiKey, ApiKeys, ApiKeysOptions } from "./core/api-keys.ts";
 export { apiKeyPattern } from "./core/api-keys.ts";
-export type { AuthEvent, EventDetails, EventName, Events, RequestSource } from "./core/events.ts";
+export type {
+  AuthEvent,
+  EventDetails,
+  EventListener,
+  EventName,
+  Events,
+  EventSubject,
+  RequestSource,
+  RevocationReason,
+} from "./core/events.ts";
 export type { Identity, TokenSet } from "./core/strategy.ts";
 export type { MagicCodes } from "./core/magic-codes.ts";
 export type { EmailMessage, EmailTransport } from "./email/transport.ts";

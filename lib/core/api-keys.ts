@@ -72,6 +72,8 @@ export interface ApiKeys {
   get(userId: string, id: string): Promise<ApiKey | null>;
   /** Ends one key. @returns what it was. @throws {NotFoundError} when it is unknown, or someone else's. */
   revoke(userId: string, id: string, from?: { source?: RequestSource | null }): Promise<ApiKey>;
+  /** Takes the owner's present roles into all their keys, at once. */
+  refresh(userId: string): Promise<void>;
   /** Ends all keys of an owner in one command: on disabling, deleting, resetting. Idempotent. */
   revokeAll(userId: string, from?: { source?: RequestSource | null }): Promise<void>;
   /**
@@ -123,6 +125,17 @@ export function createApiKeys({ store, clock, principals, events, background, op
   };
 
   const decoded = reportingUnreadable(events, apiKeyCollection, decodeApiKey);
+
+  /** Changes a live key by compare-and-set, tried again on the newer record. One that is gone does not come back. */
+  const change = async (key: RecordKey, next: (record: ApiKeyRecord) => ApiKeyRecord): Promise<void> => {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+      const record = await read(key);
+      if (!record) return;
+      const written = encodeApiKey(next(record));
+      if (await store.commit([{ op: "replace", in: apiKeyCollection, record: written, ifVersion: record.version }])) return;
+    }
+    throw tooFast();
+  };
 
   const remove = ({ apiKey, tag }: Pick<ApiKeyRecord, "apiKey" | "tag">) =>
     store.commit([{ op: "delete", in: apiKeyCollection, key: { partition: tag, id: apiKey.id } }]);
@@ -227,6 +240,17 @@ export function createApiKeys({ store, clock, principals, events, background, op
       return decoded(taken).apiKey;
     },
 
+    async refresh(userId) {
+      const { roles } = (await principals.standing(userId)).principal;
+      const stored = await store.list(apiKeyCollection, apiKeyTag(userId));
+      for (const { apiKey } of readable(stored, decoded)) {
+        await change(keyOf(userId, apiKey.id), (record) => ({
+          ...record,
+          apiKey: { ...record.apiKey, roles: narrowed(roles, record.roleLimit) },
+        }));
+      }
+    },
+
     async revokeAll(userId, { source = null } = {}) {
       await store.commit([{ op: "clear", in: apiKeyCollection, partition: apiKeyTag(userId) }]);
       revoked(userId, null, source);
@@ -256,7 +280,7 @@ export function createApiKeys({ store, clock, principals, events, background, op
         if (now.version === old.version) throw tooMany();
         old = now;
       }
-      throw new StorageError("An API key is changing too fast");
+      throw tooFast();
     },
   };
 
@@ -320,6 +344,10 @@ function checkedScopes(scopes: readonly string[], grantable: ReadonlySet<string>
 /** One answer to every key that is not good. */
 function invalidKey(): CredentialError {
   return new CredentialError("invalid_token", "The API key is not valid");
+}
+
+function tooFast(): StorageError {
+  return new StorageError("An API key is changing too fast");
 }
 
 function unknownKey(): NotFoundError {

@@ -73,7 +73,7 @@ export interface Users {
    * @throws {NotFoundError} `user_not_found`; {@link ConflictError} `email_taken`; {@link RequestError} `invalid_email`.
    */
   update(id: string, change: UserChange): Promise<User>;
-  /** Removes the profile alone: end the credentials and remove the accounts first. Idempotent. */
+  /** Removes the profile alone. Idempotent. */
   delete(id: string): Promise<void>;
 }
 
