@@ -31,7 +31,7 @@ export function createBreaker(client: RedisClient, timeout: number): Breaker {
   let wasReady = client.status === "ready";
   let timeouts = 0;
   let probe: NodeJS.Timeout | null = null;
-  let probing = false;
+  let pinging: Deadline | null = null;
   let closed = false;
 
   const onReady = () => {
@@ -39,6 +39,8 @@ export function createBreaker(client: RedisClient, timeout: number): Breaker {
     const held = waiting;
     waiting = [];
     for (const send of held) send();
+    // A client that sends nothing twice forgets what the lost connection did not answer: such a PING never settles.
+    pinging = null;
     if (probe) ping();
   };
 
@@ -50,15 +52,13 @@ export function createBreaker(client: RedisClient, timeout: number): Breaker {
 
   /** Only an answer within the deadline closes the breaker: a server that answers late would open it again at once. */
   const ping = () => {
-    if (probing || client.status !== "ready") return;
-    probing = true;
-    const deadline = deadlines.start(() => {});
+    if (pinging || client.status !== "ready") return;
+    const deadline = (pinging = deadlines.start(() => {}));
     const done = (answered: boolean) => {
-      probing = false;
-      const inTime = deadline.expire !== null;
+      const inTime = deadline.expire !== null && pinging === deadline;
       deadline.expire = null;
-      if (!answered || !probe) return;
-      if (!inTime) return ping(); // it answers again: perhaps in time now
+      if (pinging === deadline) pinging = null;
+      if (!answered || !inTime || !probe) return;
       clearInterval(probe);
       probe = null;
       timeouts = 0;

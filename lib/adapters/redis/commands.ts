@@ -26,7 +26,11 @@ export function createCommands(client: CheckedClient, breaker: Breaker): Command
   let reloading: Promise<unknown> | null = null;
 
   const reload = (script: Script, keys: readonly string[], args: readonly (string | Buffer)[]) => {
-    const done = client.evalBuffer(script.lua, keys.length, ...keys, ...args);
+    // Within a deadline of its own: reads wait for it, and a connection lost meanwhile may leave it unsettled for ever.
+    const done = breaker.run(
+      () => client.evalBuffer(script.lua, keys.length, ...keys, ...args),
+      (reply) => reply,
+    );
     const settled: Promise<unknown> = done.then(ignore, ignore).then(() => {
       if (reloading === settled) reloading = null;
     });

@@ -82,6 +82,7 @@ local function write(key, base, id, raw)
   records[key] = raw
   if not raw then return true end
   local fresh = lookups(raw, prefix, base)
+  local _, _, expires = struct.unpack(HEADER, raw)
   for lookup, kind in pairs(fresh) do
     if kind == 'u' then
       local taken = owner(lookup, base)
@@ -91,7 +92,7 @@ local function write(key, base, id, raw)
   for lookup, kind in pairs(fresh) do
     if kind == 'p' then
       plain[lookup] = plain[lookup] or {}
-      plain[lookup][id] = true
+      plain[lookup][id] = expires
     else
       unique[lookup] = id
     end
@@ -130,8 +131,21 @@ for lookup, id in pairs(unique) do
   if not id then redis.call('DEL', lookup) end
 end
 for lookup, ids in pairs(plain) do
-  for id, there in pairs(ids) do
-    if there then redis.call('ZADD', lookup, 0, id) else redis.call('ZREM', lookup, id) end
+  local left, life, endless = redis.call('PTTL', lookup), nil, false
+  for id, expires in pairs(ids) do
+    if expires then redis.call('ZADD', lookup, 0, id) end
+    if expires == 0 then endless = true
+    elseif expires then life = math.max(life or 0, expires - now)
+    end
+  end
+  -- After the additions: a set that lost its last member would take its expiry with it.
+  for id, expires in pairs(ids) do
+    if not expires then redis.call('ZREM', lookup, id) end
+  end
+  if endless then
+    if left >= 0 then redis.call('PERSIST', lookup) end
+  elseif life and left ~= -1 and life + ${SLACK_MS} > left then
+    redis.call('PEXPIRE', lookup, life + ${SLACK_MS})
   end
 end
 w = 0

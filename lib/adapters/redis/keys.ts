@@ -68,13 +68,20 @@ function parseRest(rest: string): ParsedKey | null {
   const close = rest.indexOf("}", open);
   if (open < 0 || close < 0) return null;
   const [kind, tag, tail] = [rest.slice(0, open), rest.slice(open + 1, close), rest.slice(close + 1)];
-  if (kind === "" && tail !== "") return { kind: "partition", collection: decodeURIComponent(tail), partition: nameOf(tag) };
+  if (kind === "" && tail !== "") return { kind: "partition", collection: collectionOf(tail), partition: nameOf(tag) };
   if (kind === "c") return tail === "" ? { kind: "counter" } : null;
   const colon = tail.indexOf(":");
   if (colon < 0 || `{${tag}}` !== SLOT || (kind !== "d" && kind !== "p")) return null;
-  const collection = decodeURIComponent(tail.slice(0, colon));
+  const collection = collectionOf(tail.slice(0, colon));
   const base = `${SLOT}${tail.slice(0, colon + 1)}`;
   return kind === "p" ? { kind: "plain", base } : { kind: "record", collection, base, id: tail.slice(colon + 1) };
+}
+
+/** Refuses what we would not have written so: of another store, whose prefix begins with ours. */
+function collectionOf(text: string): string {
+  const collection = decodeURIComponent(text);
+  if (encodeURIComponent(collection) !== text) throw new RangeError("not spelled by us");
+  return collection;
 }
 
 /** What a lookup's key ends in; also how a record notes its lookups. */

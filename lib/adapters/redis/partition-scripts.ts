@@ -176,8 +176,8 @@ for key, h in pairs(hashes) do
   if h.asked then
     if endless then
       if left >= 0 then redis.call('PERSIST', key) end
-    elseif left ~= -1 and math.max(life, 0) + ${SLACK_MS} > left then
-      redis.call('PEXPIRE', key, math.max(life, 0) + ${SLACK_MS})
+    elseif left ~= -1 and life + ${SLACK_MS} > left then
+      redis.call('PEXPIRE', key, life + ${SLACK_MS})
     end
   end
   if h.inserted and h.size ~= 0 then
