@@ -29,7 +29,7 @@ export interface EventDetails {
   "magic_code.verified": { purpose: string };
   "magic_code.failed": { purpose: string; code: string };
   "email.sent": { subject: string };
-  "email.failed": { subject: string; code: string; final: boolean };
+  "email.failed": { subject: string; code: string; message: string; final: boolean };
   "account.linked": { provider: string; accountId: string };
   "account.unlinked": { provider: string; accountId: string };
   "account.refreshed": { provider: string; accountId: string };

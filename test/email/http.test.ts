@@ -194,7 +194,12 @@ describe("mail to a webhook", () => {
   });
 
   it.each<[string, () => unknown]>([
-    ["throws", () => { throw new Error(`bad template for ${message.to}`); }],
+    [
+      "throws",
+      () => {
+        throw new Error(`bad template for ${message.to}`);
+      },
+    ],
     ["makes nothing", () => undefined],
     ["makes what is no JSON", () => 1n],
   ])("is given up when its body function %s", async (_, body) => {
