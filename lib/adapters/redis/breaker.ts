@@ -55,10 +55,12 @@ export function createBreaker(client: RedisClient, timeout: number): Breaker {
     if (pinging || client.status !== "ready") return;
     const deadline = (pinging = deadlines.start(() => {}));
     const done = (answered: boolean) => {
-      const inTime = deadline.expire !== null && pinging === deadline;
+      const inTime = deadline.expire !== null;
       deadline.expire = null;
-      if (pinging === deadline) pinging = null;
-      if (!answered || !inTime || !probe) return;
+      if (pinging !== deadline) return;
+      pinging = null;
+      if (!answered || !probe) return;
+      if (!inTime) return ping(); // it answers again: perhaps in time now
       clearInterval(probe);
       probe = null;
       timeouts = 0;
@@ -85,7 +87,7 @@ export function createBreaker(client: RedisClient, timeout: number): Breaker {
     run<Reply, Result>(send: () => Promise<Reply>, read: (reply: Reply) => Result): Promise<Result> {
       const refused = refusal();
       if (refused) return Promise.reject(refused);
-      return new Promise<Result>((resolve, reject) => {
+      const replied = new Promise<Reply>((resolve, reject) => {
         const deadline: Deadline = deadlines.start(() => {
           onTimeout();
           reject(new StorageError(closed ? "The Redis store was closed" : `Redis did not answer within ${timeout} ms`));
@@ -94,8 +96,7 @@ export function createBreaker(client: RedisClient, timeout: number): Breaker {
           if (deadline.expire === null) return;
           deadline.expire = null;
           timeouts = 0;
-          // Inside a promise, so that a reply that cannot be read rejects.
-          resolve(Promise.resolve(reply).then(read));
+          resolve(reply);
         };
         const onError = (cause: unknown) => {
           if (deadline.expire === null) return;
@@ -117,6 +118,7 @@ export function createBreaker(client: RedisClient, timeout: number): Breaker {
         if (client.status === "ready") onReady();
         else if (client.status === "wait") client.connect().catch(ignore);
       });
+      return replied.then(read);
     },
 
     close() {
