@@ -21,6 +21,8 @@ export interface Cookies {
   readonly binding: string;
   /** Names the code this browser asked for. */
   readonly pending: string;
+  /** Whether somebody who comes from another site brings no session cookie (SameSite=Strict). */
+  readonly strict: boolean;
   /** Sets a cookie for `seconds`, and forbids caching the answer. */
   set(res: Response, name: string, value: string, seconds: number): void;
   clear(res: Response, name: string): void;
@@ -30,17 +32,22 @@ export function createCookies({ name, secure, sameSite, domain }: CookieConfig):
   const prefix = !secure ? "" : domain ? "__Secure-" : "__Host-";
   const attributes: CookieOptions = { httpOnly: true, secure, sameSite, path: "/", encode: String, ...(domain ? { domain } : {}) };
 
+  const binding = `${prefix}${name}-oauth`;
+
   const write = (res: Response, cookie: string, value: string, seconds: number) => {
     const others = [res.getHeader("set-cookie") ?? []].flat().filter((header) => !String(header).startsWith(`${cookie}=`));
     res.setHeader("set-cookie", others.map(String));
-    res.cookie(cookie, value, { ...attributes, maxAge: seconds * 1000 });
+    // Who comes back from a provider comes from another site, and must bring what began there.
+    const lax = cookie === binding && sameSite === "strict" ? { sameSite: "lax" as const } : {};
+    res.cookie(cookie, value, { ...attributes, ...lax, maxAge: seconds * 1000 });
     res.setHeader("cache-control", "no-store");
   };
 
   return {
     session: prefix + name,
-    binding: `${prefix}${name}-oauth`,
+    binding,
     pending: `${prefix}${name}-code`,
+    strict: sameSite === "strict",
     set: (res, cookie, value, seconds) => write(res, cookie, value, Math.max(0, Math.min(Math.floor(seconds), MAX_AGE))),
     clear: (res, cookie) => write(res, cookie, "", 0),
   };

@@ -348,7 +348,7 @@ export function oauthFlows(backend: string, openStore: (clock: TestClock) => Rec
 
       const answers = await Promise.all(accounts.map(({ id }) => ada.send("DELETE", `/auth/accounts/${id}`)));
 
-      expect((await Promise.all(answers.map((answer) => answer.status))).sort()).toEqual([200, 409]);
+      expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 409]);
       const left = (await (await ada.send("GET", "/auth/accounts")).json()) as { id: string }[];
       expect(left).toHaveLength(1);
       expect(await briefly(await ada.send("DELETE", `/auth/accounts/${left[0]?.id}`))).toEqual([409, "last_way_in"]);

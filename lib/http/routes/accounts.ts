@@ -2,9 +2,9 @@ import { z } from "zod";
 import { NotFoundError } from "../../errors.ts";
 import { text } from "../input.ts";
 import { signedIn } from "../require-auth.ts";
+import { beginRoundTrip } from "../round-trip.ts";
 import { route } from "../route.ts";
 import { instant } from "../views.ts";
-import { beginAt } from "./oauth.ts";
 
 /** Ways in are added and removed only by who authenticated within ten minutes. */
 const FRESH = { kinds: ["session"], maxAge: 600 } as const;
@@ -45,7 +45,7 @@ export const accountRoutes = [
       const auth = signedIn(call.req);
       const sessionId = auth.kind === "session" ? auth.session.id : "";
       const returnTo = call.http.returnTo(call.req, call.body.return_to);
-      return beginAt(call, { intent: "link", returnTo, userId: auth.userId, sessionId });
+      return beginRoundTrip(call, { intent: "link", returnTo, userId: auth.userId, sessionId });
     },
   }),
 

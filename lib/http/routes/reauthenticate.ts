@@ -4,9 +4,9 @@ import { sendSession } from "../establish.ts";
 import { readCookie } from "../extract.ts";
 import { text } from "../input.ts";
 import { signedIn } from "../require-auth.ts";
+import { beginRoundTrip } from "../round-trip.ts";
 import { route } from "../route.ts";
 import { codeInput, concealGuess, rememberRequest } from "./magic.ts";
-import { beginAt } from "./oauth.ts";
 
 /** Step-up: proving again, in the middle of a session, who one is. */
 export const reauthenticateRoutes = [
@@ -36,7 +36,7 @@ export const reauthenticateRoutes = [
       if (body.method === "provider") {
         if (body.provider === undefined) throw new RequestError('Name the "provider"');
         const intent = { intent: "reauthenticate" as const, returnTo, userId, sessionId: session.id };
-        return beginAt({ ...call, params: { provider: body.provider } }, intent);
+        return beginRoundTrip({ ...call, params: { provider: body.provider } }, intent);
       }
 
       const email = (await kit.users.findById(userId))?.email;

@@ -1,0 +1,129 @@
+import type { Request } from "express";
+import { randomToken } from "../crypto/random.ts";
+import { runStrategy, withState, type Outcome, type RequestView } from "../core/run-strategy.ts";
+import type { Identity } from "../core/strategy.ts";
+import { TRANSACTION_TTL, type TransactionData } from "../core/transactions.ts";
+import { CredentialError, NotFoundError, PermissionError, ProviderError } from "../errors.ts";
+import { establish, sendSession } from "./establish.ts";
+import { readCookie } from "./extract.ts";
+import type { Reply, RouteCall } from "./route.ts";
+import { readStrategyUser } from "./strategy-user.ts";
+import { instant } from "./views.ts";
+
+/** A call of a route that names a strategy. */
+export type StrategyCall = RouteCall<unknown, unknown, { readonly provider: string }>;
+
+/**
+ * Runs a strategy for some end: to sign in, to link, to authenticate again. Sends the browser to the provider, having remembered what
+ * for, or is done at once with a strategy that takes a form. One write.
+ */
+export async function beginRoundTrip(call: StrategyCall, data: Omit<TransactionData, "session">): Promise<Reply> {
+  const { kit, http, req, res, params } = call;
+  const session: Record<string, unknown> = {};
+  // The body that was checked, and no query: what signs somebody in does not belong into a URL.
+  const outcome = await run(call, { req, session, query: {}, body: call.body ?? {} }, data.intent);
+  if (outcome.kind === "success") return finish(call, { ...data, session }, outcome.user);
+  if (outcome.kind !== "redirect") throw refusal(outcome);
+
+  const { url, state } = withState(outcome.url);
+  const binding = bindingOf(call) ?? randomToken(32);
+  await kit.transactions.begin({ provider: params.provider, state, binding, data: { ...data, session } });
+  http.cookies.set(res, http.cookies.binding, binding, TRANSACTION_TTL);
+  return { location: url, json: { url } };
+}
+
+/**
+ * Spends the transaction of a callback, then asks the strategy who came back, and does what it was begun for. One `take` before anything
+ * else. Who is signed in and has none (a second click, the back button) is led to the start page.
+ *
+ * @throws {CredentialError} `transaction_not_found`.
+ */
+export async function completeRoundTrip(call: StrategyCall, query: Readonly<Record<string, unknown>>): Promise<Reply> {
+  const { kit, req, params } = call;
+  strategyOf(call);
+  const state = query["state"] ?? query["oauth_token"];
+  const binding = bindingOf(call);
+  const data =
+    typeof state === "string" && binding !== null ? await kit.transactions.take({ provider: params.provider, state, binding }) : null;
+  if (!data) {
+    if (req.auth.kind === "session") return { location: "/" };
+    throw new CredentialError("transaction_not_found", "This sign-in has expired, was finished already, or began in another browser");
+  }
+  const outcome = await run(call, { req, session: data.session }, data.intent);
+  if (outcome.kind !== "success") throw refusal(outcome);
+  return finish(call, data, outcome.user);
+}
+
+async function finish(call: StrategyCall, data: TransactionData, user: unknown): Promise<Reply> {
+  const { kit, http, req, source, params } = call;
+  const { identity, userId } = readStrategyUser(user);
+  // Checked when it was stored, and now: what is allowed may have changed.
+  const location = http.returnTo(req, data.returnTo);
+  if (data.intent === "link") {
+    const session = sameSession(req, data);
+    await kit.signIn.linkIdentity(session.userId, vouchedFor(identity), { source, epoch: session.epoch });
+    return { location, json: { linked: params.provider } };
+  }
+  if (data.intent === "reauthenticate") return { location, json: await stepUp(call, data, vouchedFor(identity)) };
+
+  const proven = identity ? await kit.signIn.withIdentity(identity, { source }) : { userId: userId ?? "", epoch: undefined };
+  const idp = identity?.providerSessionId
+    ? { provider: identity.provider, issuer: identity.issuer, sid: identity.providerSessionId }
+    : null;
+  const reply = await establish(call, { userId: proven.userId, epoch: proven.epoch, method: params.provider, idp });
+  return { ...reply, location };
+}
+
+/** A provider vouched that the person authenticated just now: the session becomes fresh, under a new secret. */
+async function stepUp(call: StrategyCall, data: TransactionData, identity: Identity): Promise<object> {
+  const { kit, req } = call;
+  const now = kit.clock.now();
+  const session = sameSession(req, data);
+  const account = await kit.accounts.findByIdentity(identity);
+  if (account?.userId !== session.userId) throw new PermissionError("wrong_account", "That is another account than the one signed in here");
+  if (identity.authenticatedAt === null || now - identity.authenticatedAt > TRANSACTION_TTL * 1000) {
+    throw new CredentialError("insufficient_user_authentication", "The provider did not authenticate you again");
+  }
+  const methods = [...new Set([...session.methods, identity.provider])];
+  // A provider whose clock is ahead makes no session fresh for longer.
+  const authenticatedAt = Math.min(identity.authenticatedAt, now);
+  sendSession(call, await kit.sessions.rotate(session, { authenticatedAt, methods }));
+  return { authenticated_at: instant(authenticatedAt) };
+}
+
+function run(call: StrategyCall, view: RequestView, intent: TransactionData["intent"]): Promise<Outcome> {
+  const { http, req, params } = call;
+  const callbackURL = `${http.origin(req)}${http.basePath}/callback/${params.provider}`;
+  return runStrategy(strategyOf(call), view, { callbackURL, ...(intent === "reauthenticate" ? { reauthenticate: true } : {}) });
+}
+
+function strategyOf({ kit, params }: StrategyCall) {
+  const strategy = kit.strategies.get(params.provider);
+  if (!strategy) throw new NotFoundError("There is no such provider", "provider_not_found");
+  return strategy;
+}
+
+/** What ties transactions to this browser; `null` when it has nothing, or nothing that we made. */
+function bindingOf({ req, http }: StrategyCall): string | null {
+  const binding = readCookie(req, http.cookies.binding);
+  return binding !== null && /^[\w-]{43}$/.test(binding) ? binding : null;
+}
+
+/** The session that began a transaction must be the one that ends it. */
+function sameSession(req: Request, data: TransactionData) {
+  if (req.auth.kind !== "session" || req.auth.session.id !== data.sessionId || req.auth.userId !== data.userId) {
+    throw new PermissionError("wrong_session", "This was begun in another session");
+  }
+  return req.auth.session;
+}
+
+/** Why a strategy did not say who somebody is. */
+function refusal(outcome: Outcome) {
+  if (outcome.kind === "error") return outcome.error;
+  return new CredentialError("sign_in_refused", "Signing in was refused");
+}
+
+function vouchedFor(identity: Identity | null): Identity {
+  if (!identity) throw new ProviderError("provider_error", "This strategy does not say who somebody is at the provider");
+  return identity;
+}
