@@ -212,7 +212,8 @@ export const sweepDirectory = script(`${RECORDS}
 local removed = 0
 for i, key in ipairs(KEYS) do
   local raw = redis.call('GET', key)
-  if raw and string.byte(raw) == 2 and #raw >= TAIL and not live(raw, tonumber(ARGV[1])) then
+  -- What cannot be read is left as it is, for somebody to look at.
+  if raw and string.byte(raw) == 2 and pcall(lookups, raw, '', '') and not live(raw, tonumber(ARGV[1])) then
     remove(key, raw, ARGV[2], ARGV[3], ARGV[i + 3])
     removed = removed + 1
   end
