@@ -1,4 +1,5 @@
 import type { Request, RequestHandler } from "express";
+import { assertOptions, assertTexts } from "../check-options.ts";
 import { ConfigError, PermissionError } from "../errors.ts";
 import { sendProblem } from "./problem.ts";
 
@@ -37,10 +38,10 @@ function refused(): PermissionError {
 
 /** Options of {@link csrf}. */
 export interface CsrfOptions {
-  /** The application's own origin, such as `https://app.example.com`. */
-  origin: string;
+  /** The application's own origin, such as `https://app.example.com`. Required: `undefined` is there for the environment, and is refused. */
+  origin: string | undefined;
   /** Further origins whose pages may send unsafe requests. Default: none. */
-  trustedOrigins?: readonly string[];
+  trustedOrigins?: readonly string[] | undefined;
 }
 
 /**
@@ -51,9 +52,12 @@ export interface CsrfOptions {
  * @example app.use(csrf({ origin: "https://app.example.com" }));
  */
 export function csrf(options: CsrfOptions): RequestHandler {
+  assertOptions("csrf", options, ["origin", "trustedOrigins"]);
+  if (options.origin === undefined) throw new ConfigError("csrf.origin", "is missing: give the application's own origin");
+  assertTexts("csrf.trustedOrigins", options.trustedOrigins);
   const config = {
-    origin: assertOrigin("origin", options.origin),
-    trustedOrigins: new Set((options.trustedOrigins ?? []).map((origin) => assertOrigin("trustedOrigins", origin))),
+    origin: assertOrigin("csrf.origin", options.origin),
+    trustedOrigins: new Set((options.trustedOrigins ?? []).map((origin) => assertOrigin("csrf.trustedOrigins", origin))),
     sameSiteNone: false,
   };
 

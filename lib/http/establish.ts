@@ -24,7 +24,9 @@ type Call = RouteCall<unknown, unknown, unknown>;
 export async function establish(call: Call, { userId, method, transport = "session", idp = null, epoch }: Proof): Promise<Reply> {
   const { kit, http, req, source } = call;
   assertTransport(call, transport);
-  const user = await kit.users.findById(userId);
+  // Whoever proves who they are another way may use codes again. A code proves that by itself.
+  const forgiven = method === "magic_code" ? null : kit.magicCodes.clearFailures(userId);
+  const [user] = await Promise.all([kit.users.findById(userId), forgiven]);
   const before = readCookie(req, http.cookies.session);
   const issued = await kit.sessions.upgrade(before, { userId, methods: [method], transport, source, idp, ...(epoch ? { epoch } : {}) });
   const { session, token } = issued;

@@ -2,7 +2,7 @@ import express, { type Request, type RequestHandler, type Response, type Router 
 import { anonymousContext, sessionContext } from "../core/context.ts";
 import { createCredentials } from "../core/credentials.ts";
 import type { Kit } from "../core/kit.ts";
-import { AuthError, ConfigError, RequestError, StorageError } from "../errors.ts";
+import { ConfigError, RequestError, StorageError } from "../errors.ts";
 import { isLoopback, type AuthConfig } from "../options.ts";
 import { createAuthenticate } from "./authenticate.ts";
 import { createCookies, type Cookies } from "./cookies.ts";
@@ -10,15 +10,10 @@ import { readCookie } from "./extract.ts";
 import { addPassportHabits, type PassportHabits } from "./passport-habits.ts";
 import { sendProblem } from "./problem.ts";
 import { safeReturnTo } from "./return-to.ts";
-import type { AnyRoute, HttpEdge } from "./route.ts";
+import type { HttpEdge } from "./route.ts";
 import { createRouter } from "./router.ts";
-import { accountRoutes } from "./routes/accounts.ts";
-import { apiKeyRoutes } from "./routes/api-keys.ts";
-import { magicRoutes } from "./routes/magic.ts";
-import { oauthRoutes } from "./routes/oauth.ts";
-import { reauthenticateRoutes } from "./routes/reauthenticate.ts";
-import { sessionRoutes } from "./routes/sessions.ts";
-import { bindServices } from "./services.ts";
+import { routeTable } from "./route-table.ts";
+import { bindServices, boundServices } from "./services.ts";
 import { requestSource } from "./source.ts";
 
 /**
@@ -50,9 +45,9 @@ export function createMiddleware(
     sessionScopes: config.session.scopes,
   });
   const identify = createAuthenticate({ credentials, cookies, csrf, events, clock });
-  const routes = mounted(createRouter(routesOf(config), { kit, http, csrf }), basePath, kit);
+  const routes = mounted(createRouter(routeTable(config), { kit, http, csrf }), basePath, kit);
   const habits = passportHabits(kit, cookies, config.session.scopes);
-  const guardServices = { clock, users, rateLimits, signInUrl: config.signInUrl, habits };
+  const guardServices = { clock, users, rateLimits, events, signInUrl: config.signInUrl, habits };
 
   const loadUser = async (req: Request) => {
     const user = req.auth.isAuthenticated && req.auth.userId !== null ? await users.findById(req.auth.userId) : null;
@@ -69,11 +64,14 @@ export function createMiddleware(
     if (!config.loadUser) return identify(req, res, next);
     return identify(req, res, (error?: unknown) => {
       if (error) return next(error);
-      loadUser(req).then(
-        () => next(),
-        (cause: unknown) =>
-          sendProblem(res, cause instanceof AuthError ? cause : new StorageError("The user could not be read", { cause })),
-      );
+      loadUser(req)
+        .catch((cause: unknown) => {
+          // As when the session could not be read: public pages go on, guards answer 503.
+          const failure = cause instanceof StorageError ? cause : new StorageError("The user could not be read", { cause });
+          events.emit("storage.failed", { operation: "load user", message: failure.message });
+          req.auth = anonymousContext(failure);
+        })
+        .then(() => next(), next);
     });
   };
 
@@ -81,19 +79,11 @@ export function createMiddleware(
     return authenticate(req, res, (error?: unknown) => (error ? next(error) : routes(req, res, next)));
   };
 
-  return { middleware, authenticate, router: express.Router({ caseSensitive: true }).use(routes) };
-}
+  /** Where the routes are mounted by hand, nobody may have looked yet who asks. */
+  const unlessDone: RequestHandler = (req, res, next) =>
+    boundServices(req) === guardServices ? next() : void authenticate(req, res, next);
 
-/** What is switched on. */
-function routesOf({ email, production, apiKeyRoutes: withApiKeys }: AuthConfig): AnyRoute[] {
-  return [
-    ...sessionRoutes,
-    ...reauthenticateRoutes,
-    ...oauthRoutes,
-    ...accountRoutes,
-    ...(email || !production ? magicRoutes : []),
-    ...(withApiKeys ? apiKeyRoutes : []),
-  ];
+  return { middleware, authenticate, router: express.Router({ caseSensitive: true }).use(unlessDone, routes) };
 }
 
 /**
@@ -131,7 +121,7 @@ function isUnder(path: string, base: string): boolean {
 }
 
 /** `req.login` and `req.logout` over our own sessions; afterwards `req.auth` is what it became. */
-function passportHabits({ sessions, clock }: Kit, cookies: Cookies, scopes: ReadonlySet<string>): PassportHabits {
+function passportHabits({ sessions, magicCodes, events, clock }: Kit, cookies: Cookies, scopes: ReadonlySet<string>): PassportHabits {
   const responseOf = (req: Request) => req.res as Response;
 
   return {
@@ -142,6 +132,8 @@ function passportHabits({ sessions, clock }: Kit, cookies: Cookies, scopes: Read
       const before = req.auth.kind === "session" ? req.auth.session.id : null;
       const { session, token } = await sessions.upgrade(readCookie(req, cookies.session), { userId, methods: ["login"], source });
       if (before) await sessions.revoke(before, { reason: "replaced", source });
+      await magicCodes.clearFailures(userId);
+      events.emit("sign_in.succeeded", { method: "login", sessionId: session.id }, { userId, source });
       cookies.set(responseOf(req), cookies.session, token, (session.expiresAt - clock.now()) / 1000);
       req.auth = sessionContext(session, scopes);
       if (typeof user === "object") req.user = user as Express.User;

@@ -21,27 +21,49 @@ const TITLES: Readonly<Record<number, string>> = {
   409: "Conflict",
   413: "Content Too Large",
   415: "Unsupported Media Type",
+  421: "Misdirected Request",
   429: "Too Many Requests",
   500: "Internal Server Error",
   502: "Bad Gateway",
   503: "Service Unavailable",
 };
 
-/** Codes of RFC 6750 that belong into the challenge; without a credential it is bare. */
-const CHALLENGED = new Set(["invalid_token", "insufficient_scope", "invalid_request"]);
+/** What the challenge says of a credential that was shown, by our codes; without one it is bare. @see RFC 6750 section 3.1, and RFC 9470. */
+const CHALLENGES: Readonly<Record<string, string>> = {
+  invalid_token: "invalid_token",
+  session_not_found: "invalid_token",
+  session_revoked: "invalid_token",
+  session_rotated: "invalid_token",
+  insufficient_user_authentication: "insufficient_user_authentication",
+  insufficient_scope: "insufficient_scope",
+};
+
+/** What a guard asked for, told in the challenge. */
+export interface Asked {
+  readonly scope?: readonly string[] | undefined;
+  /** Seconds. */
+  readonly maxAge?: number | null | undefined;
+}
+
+function challengeOf({ code, status }: AuthError, { scope = [], maxAge = null }: Asked): string | null {
+  const error = CHALLENGES[code];
+  if (status !== 401 && error !== "insufficient_scope") return null;
+  if (!error) return "Bearer";
+  const parameters = [
+    `error="${error}"`,
+    ...(error === "insufficient_scope" && scope.length > 0 ? [`scope="${scope.join(" ")}"`] : []),
+    ...(error === "insufficient_user_authentication" && maxAge !== null ? [`max_age="${maxAge}"`] : []),
+  ];
+  return `Bearer ${parameters.join(", ")}`;
+}
 
 /** Answers with a problem document: status, `Retry-After`, `WWW-Authenticate` where there is one to send. Never a stack, never cached. */
-export function sendProblem(res: Response, error: AuthError, challenge?: { scope?: readonly string[] }): void {
+export function sendProblem(res: Response, error: AuthError, asked: Asked = {}): void {
   const status = error instanceof ConfigError ? 500 : error.status;
   const detail = error instanceof ConfigError ? "Internal server error" : error.message;
   const problem: ProblemDocument = { type: "about:blank", title: TITLES[status] ?? "Error", status, code: error.code, detail };
-  if (status === 401) res.setHeader("www-authenticate", CHALLENGED.has(error.code) ? `Bearer error="${error.code}"` : "Bearer");
-  if (status === 403 && error.code === "insufficient_scope") {
-    res.setHeader(
-      "www-authenticate",
-      `Bearer error="insufficient_scope"${challenge?.scope ? `, scope="${challenge.scope.join(" ")}"` : ""}`,
-    );
-  }
+  const challenge = challengeOf(error, asked);
+  if (challenge) res.setHeader("www-authenticate", challenge);
   if (error.retryAfter !== undefined) res.setHeader("retry-after", String(Math.max(1, Math.ceil(error.retryAfter))));
   res.setHeader("cache-control", "no-store");
   res.status(status).type("application/problem+json").send(JSON.stringify(problem));

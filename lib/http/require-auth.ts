@@ -17,11 +17,11 @@ export interface RequireAuthOptions {
   /** The most seconds since the last real authentication (step-up), 1 to 3600. Only sessions can pass it. Default: no limit. */
   maxAge?: number;
   /** Load the user into `req.user`: one directory read. Default: false. */
-  user?: boolean;
-  /** Where a page navigation is sent instead of a 401; the page asked for goes along as `returnTo`. Default: that of `createAuth`. */
-  signInUrl?: string;
+  user?: boolean | undefined;
+  /** Where a page navigation is sent instead of a 401; the page asked for goes along as `return_to`, which our routes take. Default: that of `createAuth`. */
+  signInUrl?: string | undefined;
   /** `next` hands a refusal to the application's error handler. Default: `answer`. */
-  onRefused?: "answer" | "next";
+  onRefused?: "answer" | "next" | undefined;
 }
 
 const DEFAULT_KINDS: readonly CredentialKind[] = ["session", "access_token", "api_key"];
@@ -71,9 +71,12 @@ export type RequireRoleOptions = Omit<RequireAuthOptions, "roles">;
 
 /**
  * {@link requireAuth} for people with one of `roles`; 403 `insufficient_role` for others. `admin` passes always.
+ * @throws {ConfigError} as {@link requireAuth} does, and without a role.
  * @example app.delete("/posts/:id", requireRole(["editor"]), deletePost);
  */
 export function requireRole(roles: string | readonly string[], options: RequireRoleOptions = {}): Guard {
+  // Left out, it must not come to mean "any role".
+  if (roles === undefined) throw new ConfigError("requireRole", 'name a role, such as requireRole("editor")');
   return requireAuth({ ...options, roles: typeof roles === "string" ? [roles] : roles });
 }
 
@@ -118,11 +121,11 @@ function answer(
   if (config.onRefused === "next") return next(refusal);
   const signInUrl = config.signInUrl ?? services.signInUrl;
   if (signInUrl && refusal.status === 401 && isNavigation(req)) {
-    const target = `${signInUrl}${signInUrl.includes("?") ? "&" : "?"}returnTo=${encodeURIComponent(req.originalUrl)}`;
+    const target = `${signInUrl}${signInUrl.includes("?") ? "&" : "?"}return_to=${encodeURIComponent(req.originalUrl)}`;
     res.setHeader("cache-control", "no-store");
     return res.redirect(303, target);
   }
-  sendProblem(res, refusal, { scope: config.scope });
+  sendProblem(res, refusal, config);
 }
 
 /** Whether a browser asks for a page, rather than a script for data. */

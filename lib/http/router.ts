@@ -1,6 +1,7 @@
 import express, { type NextFunction, type Request, type RequestHandler, type Response, type Router } from "express";
+import { z } from "zod";
 import type { Kit } from "../core/kit.ts";
-import { AuthError, ConfigError, NotFoundError, RequestError } from "../errors.ts";
+import { AuthError, NotFoundError, RequestError } from "../errors.ts";
 import { csrfRefusal, type CsrfConfig } from "./csrf.ts";
 import { errorTarget, withoutErrorTarget } from "./form-refusal.ts";
 import { checked, readBody } from "./input.ts";
@@ -17,12 +18,18 @@ export interface RouterParts {
   readonly csrf: CsrfConfig;
 }
 
+/** What changes nothing, and so reads no body. */
+const SAFE = new Set<AnyRoute["method"]>(["GET"]);
+/** What a route that takes none may be sent. */
+const NO_BODY = z.strictObject({});
+
 /** An Express router of `routes`: each checked for origin, limits, guard and input before its handler runs; every error is a problem document. */
 export function createRouter(routes: readonly AnyRoute[], { kit, http, csrf }: RouterParts): Router {
   const router = express.Router({ caseSensitive: true });
 
   const sameSite: RequestHandler = (req, res, next) => {
-    const refusal = req.headers.authorization === undefined ? csrfRefusal(req, csrf) : null;
+    // A page elsewhere cannot send a bearer. Other schemes, such as Basic, browsers send by themselves.
+    const refusal = /^bearer /i.test(req.headers.authorization ?? "") ? null : csrfRefusal(req, csrf);
     if (refusal) return sendProblem(res, refusal);
     next();
   };
@@ -36,7 +43,7 @@ export function createRouter(routes: readonly AnyRoute[], { kit, http, csrf }: R
       source: requestSource(req),
       params: route.params ? checked(route.params, { ...req.params }, "path") : undefined,
       query: route.query ? checked(route.query, { ...req.query }, "query") : undefined,
-      body: route.body ? checked(route.body, withoutErrorTarget(await readBody(req, res)), "body") : undefined,
+      body: SAFE.has(route.method) ? undefined : checked(route.body ?? NO_BODY, withoutErrorTarget(await readBody(req, res)), "body"),
     };
     send(req, res, await route.handle(call));
   };
@@ -64,9 +71,10 @@ export function createRouter(routes: readonly AnyRoute[], { kit, http, csrf }: R
   router.use((_req, res) => sendProblem(res, new NotFoundError("There is no such route")));
 
   router.use(async (error: unknown, req: Request, res: Response, next: NextFunction) => {
-    const known = asAuthError(error) ?? unexpected(kit, error);
+    const known = asAuthError(error) ?? new AuthError("internal_error", "Internal server error", 500, { cause: error });
+    // What nobody foresaw: an event for the log, and an answer that says nothing.
+    if (known.status === 500) kit.events.emit("request.failed", { path: req.baseUrl + req.path, message: messageOf(error) });
     if (res.headersSent) return next(error);
-    if (known instanceof ConfigError) kit.events.emit("request.failed", { path: req.path, message: known.message });
     const target = navigates(req) ? await errorTarget(req, res, http, known) : null;
     if (target === null) return sendProblem(res, known);
     res.setHeader("cache-control", "no-store");
@@ -76,10 +84,8 @@ export function createRouter(routes: readonly AnyRoute[], { kit, http, csrf }: R
   return router;
 }
 
-/** What nobody foresaw: an event for the log, and an answer that says nothing. */
-function unexpected(kit: Kit, error: unknown): AuthError {
-  kit.events.emit("request.failed", { path: "", message: error instanceof Error ? error.message : String(error) });
-  return new AuthError("internal_error", "Internal server error", 500, { cause: error });
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Never cached: everything we answer is about one person. */

@@ -1,5 +1,6 @@
 import type { Request } from "express";
 import type { Clock } from "../clock.ts";
+import type { Events } from "../core/events.ts";
 import type { RateLimits } from "../core/rate-limits.ts";
 import type { Users } from "../core/users.ts";
 import { ConfigError } from "../errors.ts";
@@ -10,6 +11,7 @@ export interface GuardServices {
   readonly clock: Clock;
   readonly users: Users;
   readonly rateLimits: RateLimits;
+  readonly events: Events;
   readonly signInUrl: string | null;
   readonly habits: PassportHabits;
 }

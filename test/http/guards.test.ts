@@ -166,7 +166,7 @@ describe("a guarded route", () => {
   it("sends a page navigation to the sign-in page, and a script a 401", async () => {
     const app = await start({ signInUrl: "/sign-in", routes: me });
     const page = await request(app.server).get("/me?tab=1").set({ accept: "text/html", "sec-fetch-mode": "navigate" });
-    expect([page.status, page.headers["location"]]).toEqual([303, "/sign-in?returnTo=%2Fme%3Ftab%3D1"]);
+    expect([page.status, page.headers["location"]]).toEqual([303, "/sign-in?return_to=%2Fme%3Ftab%3D1"]);
     const script = await request(app.server).get("/me").set({ accept: "*/*", "sec-fetch-mode": "cors" });
     expect(script.status).toBe(401);
   });
