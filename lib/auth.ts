@@ -17,7 +17,6 @@ import { directoryUserStore } from "./core/user-directory.ts";
 import { createUsers } from "./core/users.ts";
 import { createKeyRing } from "./crypto/key-ring.ts";
 import { consoleTransport } from "./email/console.ts";
-import { emailTemplates } from "./email/messages.ts";
 import { createEmailQueue } from "./email/queue.ts";
 import { createMiddleware } from "./http/middleware.ts";
 import { resolveOptions, type AuthOptions } from "./options.ts";
@@ -77,7 +76,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     config: config.session,
   });
   const apiKeys = createApiKeys({ store, clock, principals, events, background, options: config.apiKeys });
-  const accounts = createAccounts({ store, keys, clock, events });
+  const accounts = createAccounts({ store, keys, clock, events, strategies: config.strategies });
   const purge = async (userId: string) => {
     await sessions.revokeAll(userId);
     await apiKeys.revokeAll(userId);
@@ -92,10 +91,11 @@ export function createAuth(options: AuthOptions = {}): Auth {
     events,
     rateLimits,
     principals,
+    options: config.magicCodes,
     send({ to, code, userId, idempotencyKey }, expiresAt) {
       const expiresInMinutes = Math.round((expiresAt - clock.now()) / 60_000);
       mail.enqueue(
-        { to, idempotencyKey, ...emailTemplates.magicCode({ appName: config.appName, code, expiresInMinutes }) },
+        { to, idempotencyKey, ...config.emailTemplates.magicCode({ appName: config.appName, code, expiresInMinutes }) },
         { expiresAt, userId },
       );
     },

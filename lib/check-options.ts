@@ -24,6 +24,17 @@ export function assertTexts(option: string, value: unknown): void {
   }
 }
 
+/**
+ * Where people sign in; `null` when absent.
+ * @throws {ConfigError} unless it is a path of this application, or a whole URL.
+ */
+export function resolveSignInUrl(option: string, signInUrl: string | undefined): string | null {
+  if (signInUrl === undefined || signInUrl === "") return null;
+  if (typeof signInUrl !== "string" || !/^(?:\/(?![/\\])|https?:\/\/)/.test(signInUrl))
+    throw new ConfigError(option, "give a path such as /sign-in, or a whole URL");
+  return signInUrl;
+}
+
 /** Levenshtein's: how many letters to add, drop or change. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);

@@ -52,7 +52,8 @@ export type {
   RevocationReason,
 } from "./core/events.ts";
 export type { Identity, TokenSet } from "./core/strategy.ts";
-export type { MagicCodes } from "./core/magic-codes.ts";
+export type { MagicCodes, MagicCodesOptions } from "./core/magic-codes.ts";
+export type { EmailContent, EmailTemplates, MagicCodeContent } from "./email/messages.ts";
 export type { EmailMessage, EmailTransport } from "./email/transport.ts";
 export { EmailDeliveryError } from "./email/transport.ts";
 export { identify } from "./oauth/identify.ts";

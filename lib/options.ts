@@ -1,11 +1,13 @@
 import { randomBytes } from "node:crypto";
 import type { Strategy } from "passport";
-import { assertOptions, assertTexts } from "./check-options.ts";
+import { assertOptions, assertTexts, resolveSignInUrl } from "./check-options.ts";
 import { systemClock, type Clock } from "./clock.ts";
 import type { ApiKeysOptions } from "./core/api-keys.ts";
+import { resolveMagicCodesOptions, type MagicCodesOptions } from "./core/magic-code-options.ts";
 import { resolveSessionLife } from "./core/session-life.ts";
 import type { GuestMerge, Membership, SessionsConfig } from "./core/sessions.ts";
 import type { UserStore } from "./core/users.ts";
+import { emailTemplates, type EmailTemplates } from "./email/messages.ts";
 import type { EmailTransport } from "./email/transport.ts";
 import { ConfigError } from "./errors.ts";
 import { assertOrigin } from "./http/csrf.ts";
@@ -30,6 +32,10 @@ export interface AuthOptions {
   email?: EmailTransport | undefined;
   /** The application's name, in mails. Default: the host of `baseUrl`. */
   appName?: string | undefined;
+  /** The application's own words for a mail, text and HTML, instead of ours. Default: none. */
+  emailTemplates?: Partial<EmailTemplates> | undefined;
+  /** How codes sent by mail are made and limited. */
+  magicCodes?: MagicCodesOptions | undefined;
   session?: SessionOptions | undefined;
   cookie?: CookieSettings | undefined;
   /** Switches API key routes on. Default: off. */
@@ -41,7 +47,7 @@ export interface AuthOptions {
   trustedOrigins?: readonly string[] | undefined;
   /** Further origins that sign-in may send a browser back to. Default: none. */
   returnToOrigins?: readonly string[] | undefined;
-  /** Where guards send a page navigation that is not signed in. Default: they answer 401. */
+  /** Where guards send a page navigation that is not signed in, with the page asked for as `return_to`. Default: they answer 401. */
   signInUrl?: string | undefined;
   /** Load the user of every signed-in request into `req.user`: one more read each. Default: false. */
   loadUser?: boolean | undefined;
@@ -95,6 +101,8 @@ export interface AuthConfig {
   readonly strategies: ReadonlyMap<string, Strategy>;
   readonly email: EmailTransport | null;
   readonly appName: string;
+  readonly emailTemplates: EmailTemplates;
+  readonly magicCodes: MagicCodesOptions;
   readonly session: SessionsConfig & { readonly scopes: ReadonlySet<string> };
   readonly cookie: {
     readonly name: string;
@@ -117,7 +125,7 @@ export interface AuthConfig {
 }
 
 const OPTIONS = [
-  "secret", "baseUrl", "basePath", "store", "strategies", "email", "appName", "session", "cookie", "apiKeys", "trustedOrigins", "returnToOrigins",
+  "secret", "baseUrl", "basePath", "store", "strategies", "email", "appName", "emailTemplates", "magicCodes", "session", "cookie", "apiKeys", "trustedOrigins", "returnToOrigins",
   "signInUrl", "loadUser", "users", "linkByEmail", "allowInsecureCookies", "allowTokensInBrowsers", "clock",
 ]; // prettier-ignore
 const SESSION_OPTIONS = ["preset", "idleTtl", "absoluteTtl", "policy", "max", "scopes", "membership", "onGuestMerge"];
@@ -132,6 +140,11 @@ export function resolveOptions(options: AuthOptions, environment: string | undef
   if (production && options.store && !options.store.persistent)
     throw new ConfigError("store", `"${options.store.name}" forgets everything at a restart: use another in production`);
   assertTexts("linkByEmail", options.linkByEmail);
+  for (const name of ["loadUser", "allowInsecureCookies", "allowTokensInBrowsers"] as const) {
+    // "false", as an environment has it, would count as true.
+    if (options[name] !== undefined && typeof options[name] !== "boolean") throw new ConfigError(name, "give true or false");
+  }
+  resolveMagicCodesOptions(options.magicCodes ?? {});
   return {
     secrets: resolveSecrets(options.secret, production),
     origin,
@@ -139,15 +152,17 @@ export function resolveOptions(options: AuthOptions, environment: string | undef
     store: options.store ?? null,
     strategies: resolveStrategies(options.strategies ?? []),
     email: resolveEmail(options.email),
-    appName: options.appName ?? (origin ? new URL(origin).hostname : "localhost"),
+    appName: resolveAppName(options.appName, origin),
+    emailTemplates: resolveTemplates(options.emailTemplates ?? {}),
+    magicCodes: options.magicCodes ?? {},
     session: resolveSession(options.session ?? {}),
     cookie: resolveCookie(options.cookie ?? {}, origin, options.allowInsecureCookies ?? false),
     ...resolveApiKeys(options.apiKeys),
     trustedOrigins: origins("trustedOrigins", options.trustedOrigins),
     returnToOrigins: origins("returnToOrigins", options.returnToOrigins),
-    signInUrl: options.signInUrl ?? null,
+    signInUrl: resolveSignInUrl("signInUrl", options.signInUrl),
     loadUser: options.loadUser ?? false,
-    users: options.users ?? null,
+    users: resolveUsers(options.users),
     linkByEmail: options.linkByEmail ?? [],
     allowTokensInBrowsers: options.allowTokensInBrowsers ?? false,
     clock: options.clock ?? systemClock,
@@ -211,6 +226,33 @@ function resolveEmail(email: EmailTransport | undefined): EmailTransport | null 
     throw new ConfigError("email", "give a transport: an object with send(message)");
   return email ?? null;
 }
+
+function resolveAppName(appName: string | undefined, origin: string | null): string {
+  if (appName === undefined || appName === "") return origin ? new URL(origin).hostname : "localhost";
+  // It goes into the subjects of mails.
+  if (typeof appName !== "string" || appName.length > 100 || /\p{Cc}/u.test(appName))
+    throw new ConfigError("appName", "give one line of up to 100 characters");
+  return appName;
+}
+
+function resolveTemplates(own: Partial<EmailTemplates>): EmailTemplates {
+  assertOptions("emailTemplates", own, Object.keys(emailTemplates));
+  const given = Object.entries(own).filter(([, template]) => template !== undefined);
+  for (const [name, template] of given) {
+    if (typeof template !== "function")
+      throw new ConfigError(`emailTemplates.${name}`, "give a function that returns { subject, text, html }");
+  }
+  return { ...emailTemplates, ...Object.fromEntries(given) };
+}
+
+function resolveUsers(users: UserStore | undefined): UserStore | null {
+  if (users === undefined) return null;
+  const missing = USER_STORE.find((name) => typeof users[name] !== "function");
+  if (missing) throw new ConfigError("users", `lacks ${missing}(): give an object with ${USER_STORE.join(", ")}`);
+  return users;
+}
+
+const USER_STORE = ["findByEmail", "findById", "create", "update", "delete"] as const satisfies readonly (keyof UserStore)[];
 
 function resolveSession(options: SessionOptions): AuthConfig["session"] {
   assertOptions("session", options, SESSION_OPTIONS);

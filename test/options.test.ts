@@ -69,13 +69,48 @@ describe("an option", () => {
     [{ trustedOrigins: ["*"] }, "trustedOrigins"],
     [{ returnToOrigins: [] }, "returnToOrigins"],
     [{ secret: 5 }, "secret"],
+    [{ magicCodes: { digit: 6 } }, 'magicCodes.digit: unknown option; did you mean "digits"?'],
+    [{ magicCodes: { digits: 5 } }, "magicCodes.digits"],
+    [{ magicCodes: { ttl: 601 } }, "magicCodes.ttl"],
+    [{ magicCodes: { sendsPerAddress: "many" } }, "magicCodes.sendsPerAddress"],
+    [{ emailTemplates: { magicCode: "text" } }, "emailTemplates.magicCode"],
+    [{ emailTemplates: { magicLink() {} } }, "emailTemplates.magicLink"],
+    [{ appName: "Acme\r\nBcc: all@acme.com" }, "appName"],
+    [{ signInUrl: "//evil.example" }, "signInUrl"],
+    [{ signInUrl: "sign-in" }, "signInUrl"],
+    [{ users: { findById() {} } }, "users: lacks findByEmail()"],
+    [{ loadUser: "false" }, "loadUser"],
+    [{ allowInsecureCookies: "false" }, "allowInsecureCookies"],
+    [{ allowTokensInBrowsers: 0 }, "allowTokensInBrowsers"],
   ])("that is misshapen stops the start and is named: %j", (options, message) => {
     expect(() => resolveOptions(options as AuthOptions, undefined)).toThrow(message);
   });
 
   it("may be undefined, as what comes from the environment is", () => {
     const nothing = Object.fromEntries(
-      ["secret", "baseUrl", "store", "email", "session", "cookie", "apiKeys", "strategies"].map((name) => [name, undefined]),
+      [
+        "secret",
+        "baseUrl",
+        "basePath",
+        "store",
+        "email",
+        "session",
+        "cookie",
+        "apiKeys",
+        "strategies",
+        "magicCodes",
+        "emailTemplates",
+        "appName",
+        "users",
+        "signInUrl",
+        "loadUser",
+        "linkByEmail",
+        "trustedOrigins",
+        "returnToOrigins",
+        "allowInsecureCookies",
+        "allowTokensInBrowsers",
+        "clock",
+      ].map((name) => [name, undefined]),
     );
     expect(() => resolveOptions(nothing as AuthOptions, undefined)).not.toThrow();
   });

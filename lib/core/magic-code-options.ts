@@ -1,3 +1,4 @@
+import { assertOptions } from "../check-options.ts";
 import { ConfigError } from "../errors.ts";
 import { parseLimit, type Limit } from "./rate-limits.ts";
 
@@ -39,8 +40,13 @@ export interface MagicCodesConfig {
   readonly maxOpen: number;
 }
 
-/** @throws {ConfigError} when an option is out of bounds. */
+const OPTIONS = [
+  "digits", "ttl", "tries", "cooldown", "sendsPerAddressAndSource", "sendsPerAddress", "sendsPerSource", "guessesPerAddress", "maxFailures",
+]; // prettier-ignore
+
+/** @throws {ConfigError} when an option is unknown or out of bounds. */
 export function resolveMagicCodesOptions(options: MagicCodesOptions): MagicCodesConfig {
+  assertOptions("magicCodes", options, OPTIONS);
   const whole = (name: keyof MagicCodesOptions, value: number, min: number, max: number) => {
     if (!Number.isInteger(value) || value < min || value > max)
       throw new ConfigError(`magicCodes.${name}`, `give a whole number from ${min} to ${max}`);

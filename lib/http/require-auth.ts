@@ -1,5 +1,5 @@
 import type { NextFunction, Request, Response } from "express";
-import { assertOptions, assertTexts } from "../check-options.ts";
+import { assertOptions, assertTexts, resolveSignInUrl } from "../check-options.ts";
 import type { AuthContext, CredentialKind, SignedInContext } from "../core/context.ts";
 import { AuthError, ConfigError, CredentialError, PermissionError, StorageError } from "../errors.ts";
 import { sendProblem } from "./problem.ts";
@@ -157,9 +157,6 @@ function resolveRequireAuthOptions(options: RequireAuthOptions): RequireAuthConf
     throw new ConfigError("requireAuth.maxAge", `give whole seconds from 1 to ${MAX_FRESH}`);
   }
   if (typeof user !== "boolean") throw new ConfigError("requireAuth.user", "give true or false");
-  if (signInUrl !== undefined && !/^(?:\/(?![/\\])|https?:\/\/)/.test(signInUrl)) {
-    throw new ConfigError("requireAuth.signInUrl", "give a path such as /sign-in, or a whole URL");
-  }
   if (onRefused !== "answer" && onRefused !== "next") throw new ConfigError("requireAuth.onRefused", 'give "answer" or "next"');
   return {
     kinds: new Set(kinds ?? DEFAULT_KINDS),
@@ -167,7 +164,7 @@ function resolveRequireAuthOptions(options: RequireAuthOptions): RequireAuthConf
     scope: [...(scope ?? [])],
     maxAge: maxAge ?? null,
     user,
-    signInUrl: signInUrl ?? null,
+    signInUrl: resolveSignInUrl("requireAuth.signInUrl", signInUrl),
     onRefused,
   };
 }
