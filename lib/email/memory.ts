@@ -14,7 +14,7 @@ export interface MemoryTransport extends EmailTransport {
 /** Keeps mails in this process. */
 export function memoryTransport(): MemoryTransport {
   const messages: EmailMessage[] = [];
-  const read = new Set<EmailMessage>();
+  const read = new WeakSet<EmailMessage>();
   const waiting = new Set<() => void>();
 
   const waitFor: MemoryTransport["waitFor"] = (matches, timeout = 5000) =>
@@ -42,9 +42,13 @@ export function memoryTransport(): MemoryTransport {
       for (const look of waiting) look();
     },
     async waitForCode(address, timeout) {
-      const message = await waitFor((candidate) => candidate.to === address && !read.has(candidate) && CODE.test(candidate.text), timeout);
-      read.add(message);
-      return CODE.exec(message.text)?.[0].replaceAll(" ", "") ?? "";
+      // Taken as soon as it is found: of several who wait, each gets a code of its own.
+      const take = (message: EmailMessage) => {
+        if (message.to !== address || read.has(message) || codeIn(message.text) === null) return false;
+        read.add(message);
+        return true;
+      };
+      return codeIn((await waitFor(take, timeout)).text) ?? "";
     },
     clear() {
       messages.length = 0;
@@ -52,5 +56,8 @@ export function memoryTransport(): MemoryTransport {
   };
 }
 
-/** A code as our templates write it: digits, perhaps in groups. */
-const CODE = /\b\d{3,5}(?: ?\d{3,5})?\b/;
+/** A code as our templates write it: 6 to 10 digits in two halves, on a line of its own; else the first that looks like one. */
+function codeIn(text: string): string | null {
+  const found = /^ *(\d{3,5} ?\d{3,5}) *$/m.exec(text) ?? /(?<!\d)(\d{3,5} ?\d{3,5})(?!\d)/.exec(text);
+  return found?.[1]?.replace(" ", "") ?? null;
+}

@@ -24,7 +24,8 @@ export const emailTemplates: EmailTemplates = {
   // The code stays out of the subject: subjects show on locked screens.
   magicCode({ appName, code, expiresInMinutes }) {
     const shown = `${code.slice(0, Math.ceil(code.length / 2))} ${code.slice(Math.ceil(code.length / 2))}`;
-    const life = `It is good for ${expiresInMinutes} minutes and can be used once.`;
+    const minutes = expiresInMinutes === 1 ? "a minute" : `${expiresInMinutes} minutes`;
+    const life = `It is good for ${minutes} and can be used once.`;
     const warning = "If you did not ask for it, do nothing: without this code nobody gets in. Never tell it to anybody.";
     return {
       subject: `Your sign-in code for ${appName}`,
