@@ -45,9 +45,9 @@ export interface Accounts {
    * An access token that lasts another minute at least: the stored one, or a refreshed one, which is stored before it is returned.
    * In one process, one caller at a time asks the provider and the others get that answer.
    * @throws {NotFoundError} `account_not_found`; {@link ConflictError} `no_refresh_token`, or `reconnect_needed` when the provider takes
-   *   it no longer; {@link ProviderError} `refresh_failed`.
+   *   it no longer, or `refresh_unsupported` when no strategy of ours asks it; {@link ProviderError} `refresh_failed`.
    */
-  freshToken(userId: string, provider: string, options: FreshTokenOptions): Promise<FreshToken>;
+  freshToken(userId: string, provider: string, options?: FreshTokenOptions): Promise<FreshToken>;
   /** The hash of the user's password, or `null`. One read. */
   findPassword(userId: string): Promise<string | null>;
   /**
@@ -72,11 +72,20 @@ export interface AccountsParts {
   readonly keys: KeyRing;
   readonly clock: Clock;
   readonly events: Events;
+  /** The configured strategies, by name: those of ours refresh the tokens of their accounts. Default: none. */
+  readonly strategies?: ReadonlyMap<string, object> | undefined;
   /** Makes the id of a new account. Default: 16 random bytes. */
   readonly ids?: () => string;
 }
 
-export function createAccounts({ store, keys, clock, events, ids = () => randomToken(16) }: AccountsParts): Accounts {
+export function createAccounts({
+  store,
+  keys,
+  clock,
+  events,
+  strategies = new Map(),
+  ids = () => randomToken(16),
+}: AccountsParts): Accounts {
   const sealer = createSealer(keys, "account tokens");
 
   const directory = createAccountDirectory({ store, clock, events, ids });
@@ -152,7 +161,7 @@ export function createAccounts({ store, keys, clock, events, ids = () => randomT
 
     deleteForUser: directory.removeAllOf,
 
-    freshToken: createFreshTokens({ directory, sealer, clock, events }),
+    freshToken: createFreshTokens({ directory, sealer, clock, events, strategies }),
 
     async findPassword(userId) {
       return (await directory.findByIdentity(credentialOf(userId)))?.password ?? null;

@@ -2,9 +2,9 @@ import type { Clock } from "../clock.ts";
 import type { Sealer } from "../crypto/seal.ts";
 import { AuthError, ConflictError, ProviderError } from "../errors.ts";
 import { accountNotFound, type AccountDirectory } from "./account-directory.ts";
-import { openToken, withTokens, type AccountRecord, type AccountSummary } from "./account-record.ts";
+import { openToken, withTokens, type AccountRecord, type AccountSummary, type TokenField } from "./account-record.ts";
 import type { Events, RequestSource } from "./events.ts";
-import type { TokenSet } from "./strategy.ts";
+import { isProviderStrategy, type TokenSet } from "./strategy.ts";
 
 /**
  * Asks the provider's token endpoint for a new token set (RFC 6749 section 6).
@@ -14,8 +14,8 @@ export type RefreshTokenSet = (refreshToken: string, account: AccountSummary) =>
 
 /** Options of `accounts.freshToken`. */
 export interface FreshTokenOptions {
-  /** The strategy's own. */
-  readonly refresh: RefreshTokenSet;
+  /** How to ask the provider. Default: as the strategy of that name does, when it is one of ours. */
+  readonly refresh?: RefreshTokenSet | undefined;
   /** Which account, when the user has several of one provider. Default: the first in id order. */
   readonly accountId?: string | undefined;
   /** An access token that the provider's API refused: it is replaced although it is not due, or has no known end. */
@@ -38,12 +38,14 @@ export interface FreshTokensParts {
   readonly sealer: Sealer;
   readonly clock: Clock;
   readonly events: Events;
+  /** The configured strategies, by name. */
+  readonly strategies: ReadonlyMap<string, object>;
 }
 
 /** Refreshed when no more than this is left, ms. */
 const BUFFER = 60_000;
 
-export function createFreshTokens({ directory, sealer, clock, events }: FreshTokensParts) {
+export function createFreshTokens({ directory, sealer, clock, events, strategies }: FreshTokensParts) {
   /** Refreshes under way, by account: one caller at a time asks, the others get its answer. */
   const running = new Map<string, Promise<FreshToken>>();
 
@@ -66,6 +68,17 @@ export function createFreshTokens({ directory, sealer, clock, events }: FreshTok
     ] as const;
   };
 
+  /** As the strategy that made the account asks its provider. */
+  const strategysOwn = (record: AccountRecord): RefreshTokenSet => {
+    const { providerId, accessTokenExpiresAt, refreshTokenExpiresAt, scope } = record.account;
+    const strategy = strategies.get(providerId);
+    if (!strategy || !isProviderStrategy(strategy))
+      throw new ConflictError("refresh_unsupported", "This provider's tokens cannot be renewed: sign in there again");
+    const open = (field: TokenField) => openToken(record, field, sealer);
+    const before = { accessToken: open("accessToken") ?? "", idToken: open("idToken"), accessTokenExpiresAt, refreshTokenExpiresAt, scope };
+    return (refreshToken) => strategy.refresh({ ...before, refreshToken });
+  };
+
   const refreshed = async (id: string, options: FreshTokenOptions): Promise<FreshToken> => {
     // Read again: whoever was before us may have refreshed it since the caller looked.
     const record = await directory.read(id);
@@ -76,7 +89,7 @@ export function createFreshTokens({ directory, sealer, clock, events }: FreshTok
     const used = openToken(record, "refreshToken", sealer);
     if (used === null) throw new ConflictError("no_refresh_token", "The provider gave no refresh token: sign in there again");
 
-    const outcome = await ask(options.refresh, used, record.account);
+    const outcome = await ask(options.refresh ?? strategysOwn(record), used, record.account);
     const failed = outcome instanceof AuthError;
     if (failed && outcome.code !== "invalid_grant") {
       throw new ProviderError("refresh_failed", "The provider did not refresh the token", { cause: outcome });
@@ -97,7 +110,7 @@ export function createFreshTokens({ directory, sealer, clock, events }: FreshTok
     return { accessToken, accessTokenExpiresAt, scope, accountId: id };
   };
 
-  return async function freshToken(userId: string, provider: string, options: FreshTokenOptions): Promise<FreshToken> {
+  return async function freshToken(userId: string, provider: string, options: FreshTokenOptions = {}): Promise<FreshToken> {
     const { accountId, refused } = options;
     const record = (await directory.allOf(userId)).find(
       ({ account }) => account.providerId === provider && !account.pending && (accountId === undefined || account.id === accountId),

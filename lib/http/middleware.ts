@@ -12,7 +12,7 @@ import { sendProblem } from "./problem.ts";
 import { safeReturnTo } from "./return-to.ts";
 import type { HttpEdge } from "./route.ts";
 import { createRouter } from "./router.ts";
-import { routeTable } from "./route-table.ts";
+import { mailsCodes, routeTable } from "./route-table.ts";
 import { bindServices, boundServices } from "./services.ts";
 import { requestSource } from "./source.ts";
 
@@ -35,6 +35,7 @@ export function createMiddleware(
     origin: originOf,
     returnTo: (req, target) => safeReturnTo(target, originOf(req), config.returnToOrigins) ?? "/",
     allowTokensInBrowsers: config.allowTokensInBrowsers,
+    mailsCodes: mailsCodes(config),
     apiKeyScopes: config.apiKeyScopes,
   };
 

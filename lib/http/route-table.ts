@@ -7,14 +7,19 @@ import { oauthRoutes } from "./routes/oauth.ts";
 import { reauthenticateRoutes } from "./routes/reauthenticate.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 
+/** Whether codes are mailed: not in production without a transport. */
+export function mailsCodes({ email, production }: Pick<AuthConfig, "email" | "production">): boolean {
+  return email !== null || !production;
+}
+
 /** Every route that these options switch on, as data: read by the router, and by whatever describes or tests the API. */
-export function routeTable({ email, production, apiKeyRoutes: withApiKeys }: Pick<AuthConfig, "email" | "production" | "apiKeyRoutes">) {
+export function routeTable(config: Pick<AuthConfig, "email" | "production" | "apiKeyRoutes">) {
   return [
     ...sessionRoutes,
     ...reauthenticateRoutes,
     ...oauthRoutes,
     ...accountRoutes,
-    ...(email || !production ? magicRoutes : []),
-    ...(withApiKeys ? apiKeyRoutes : []),
+    ...(mailsCodes(config) ? magicRoutes : []),
+    ...(config.apiKeyRoutes ? apiKeyRoutes : []),
   ] as readonly AnyRoute[];
 }

@@ -56,6 +56,8 @@ export interface HttpEdge {
   readonly returnTo: (req: Request, target: string | undefined) => string;
   /** Native clients that say they are browsers may still hold tokens. */
   readonly allowTokensInBrowsers: boolean;
+  /** Whether a proven address is a way in, because codes are mailed. */
+  readonly mailsCodes: boolean;
   /** Scopes that users may give to their API keys. */
   readonly apiKeyScopes: ReadonlySet<string>;
 }
