@@ -1,5 +1,5 @@
 import type { Session, SessionTransport } from "../core/sessions.ts";
-import { RequestError } from "../errors.ts";
+import { AuthError, RequestError } from "../errors.ts";
 import { readCookie } from "./extract.ts";
 import type { Reply, RouteCall } from "./route.ts";
 import { sessionView, userView } from "./views.ts";
@@ -42,6 +42,16 @@ export async function establish(call: Call, { userId, method, transport = "sessi
       ...(transport === "token" ? { token } : {}),
     },
   };
+}
+
+/** Does what should end in a session, and tells an event when it is refused. An outage is no refusal. */
+export async function noteFailure<T>({ kit, source }: Call, method: string, signIn: () => Promise<T>): Promise<T> {
+  try {
+    return await signIn();
+  } catch (error) {
+    if (error instanceof AuthError && error.status < 500) kit.events.emit("sign_in.failed", { method, code: error.code }, { source });
+    throw error;
+  }
 }
 
 /** Puts a session's new token where the client expects it: the cookie, or a field of the answer. */

@@ -2,12 +2,14 @@ import { z } from "zod";
 import { publicCodeError } from "../../core/magic-codes.ts";
 import { normaliseEmail } from "../../core/email-address.ts";
 import { CredentialError } from "../../errors.ts";
-import { establish } from "../establish.ts";
+import { assertTransport, establish, noteFailure } from "../establish.ts";
 import { readCookie } from "../extract.ts";
 import { text } from "../input.ts";
 import { route, type RouteCall } from "../route.ts";
 
 type Call = RouteCall<unknown, unknown, unknown>;
+
+const METHOD = "magic_code";
 
 /** Digits, with the spaces and dashes people type among them. */
 export const codeInput = z
@@ -63,9 +65,13 @@ export const magicRoutes = [
       const requestId = body.request_id ?? readCookie(req, http.cookies.pending);
       const email = body.email === undefined ? undefined : normaliseEmail(body.email);
       const guess = { requestId, email, code: body.code, purpose: "sign_in" as const, source };
-      const verified = await kit.magicCodes.verify(guess).catch(concealGuess);
-      const { userId, epoch } = await kit.signIn.withEmail(verified.email, { source });
-      const reply = await establish(call, { userId, epoch, method: "magic_code", transport: body.transport });
+      // Before the code is spent.
+      assertTransport(call, body.transport);
+      const reply = await noteFailure(call, METHOD, async () => {
+        const verified = await kit.magicCodes.verify(guess).catch(concealGuess);
+        const { userId, epoch } = await kit.signIn.withEmail(verified.email, { source });
+        return await establish(call, { userId, epoch, method: METHOD, transport: body.transport });
+      });
       http.cookies.clear(res, http.cookies.pending);
       return { ...reply, location: http.returnTo(req, body.return_to) };
     },
