@@ -84,6 +84,7 @@ async function stepUp(call: StrategyCall, data: TransactionData, identity: Ident
   if (identity.authenticatedAt === null || now - identity.authenticatedAt > TRANSACTION_TTL * 1000) {
     throw new CredentialError("insufficient_user_authentication", "The provider did not authenticate you again");
   }
+  await kit.magicCodes.clearFailures(session.userId);
   const methods = [...new Set([...session.methods, identity.provider])];
   // A provider whose clock is ahead makes no session fresh for longer.
   const authenticatedAt = Math.min(identity.authenticatedAt, now);
