@@ -1,5 +1,5 @@
 import type { ErrorRequestHandler, Response } from "express";
-import { AuthError, ConfigError, RequestError } from "../errors.ts";
+import { AuthError, ConfigError, RequestError, StorageError } from "../errors.ts";
 
 /** An error as it is answered. @see RFC 9457. */
 export interface ProblemDocument {
@@ -60,13 +60,20 @@ function challengeOf({ code, status }: AuthError, { scope = [], maxAge = null }:
 /** Answers with a problem document: status, `Retry-After`, `WWW-Authenticate` where there is one to send. Never a stack, never cached. */
 export function sendProblem(res: Response, error: AuthError, asked: Asked = {}): void {
   const status = error instanceof ConfigError ? 500 : error.status;
-  const detail = error instanceof ConfigError ? "Internal server error" : error.message;
+  const detail = detailOf(error);
   const problem: ProblemDocument = { type: "about:blank", title: TITLES[status] ?? "Error", status, code: error.code, detail };
   const challenge = challengeOf(error, asked);
   if (challenge) res.setHeader("www-authenticate", challenge);
   if (error.retryAfter !== undefined) res.setHeader("retry-after", String(Math.max(1, Math.ceil(error.retryAfter))));
   res.setHeader("cache-control", "no-store");
   res.status(status).type("application/problem+json").send(JSON.stringify(problem));
+}
+
+/** What a stranger may read: nothing of how the application was built, or of what it keeps things in. The rest is for events. */
+function detailOf(error: AuthError): string {
+  if (error instanceof ConfigError) return "Internal server error";
+  if (error instanceof StorageError) return "This cannot be answered for the moment: try again";
+  return error.message;
 }
 
 /**

@@ -39,6 +39,7 @@ class TrustingProvider extends Strategy {
 }
 
 const client = connect(JSON.parse(process.argv[2] ?? "") as RedisAddress);
+client.on("error", () => {});
 const server = createServer().listen(0, "127.0.0.1");
 await once(server, "listening");
 const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
