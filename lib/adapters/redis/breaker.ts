@@ -80,8 +80,11 @@ export function createBreaker(client: RedisClient, timeout: number): Breaker {
     return null;
   };
 
+  /** The client's errors reach callers through their commands; ioredis would print those that nobody listens to. */
+  const onClientError = () => {};
+
   client.on("ready", onReady);
-  client.on("error", ignore);
+  client.on("error", onClientError);
 
   return {
     run<Reply, Result>(send: () => Promise<Reply>, read: (reply: Reply) => Result): Promise<Result> {
@@ -128,7 +131,7 @@ export function createBreaker(client: RedisClient, timeout: number): Breaker {
       waiting = [];
       deadlines.end();
       client.off("ready", onReady);
-      client.off("error", ignore);
+      client.off("error", onClientError);
     },
   };
 }
@@ -149,5 +152,4 @@ function isReply(error: unknown): boolean {
   return error instanceof Error && error.name === "ReplyError";
 }
 
-/** The client's errors reach callers through their commands; ioredis would print those that nobody listens to. */
 function ignore(): void {}

@@ -42,10 +42,12 @@ export function createChanges(client: RedisClient, given: RedisClient | undefine
     if (change) for (const watcher of watchers) watcher(change);
   };
 
+  const onError = () => {};
+
   const listen = async () => {
     subscriber = given ?? duplicate(client);
     subscriber.on("message", onMessage);
-    subscriber.on("error", ignore);
+    subscriber.on("error", onError);
     try {
       await within(timeout, subscriber.subscribe(channel));
     } catch (cause) {
@@ -60,7 +62,7 @@ export function createChanges(client: RedisClient, given: RedisClient | undefine
     if (!ended) return;
     ended.off("message", onMessage);
     if (!given) return ended.disconnect(); // its errors stay listened to
-    ended.off("error", ignore);
+    ended.off("error", onError);
     if (ended.status === "ready") await within(timeout, ended.unsubscribe(channel)).catch(ignore);
   };
 
