@@ -322,7 +322,7 @@ export function createSessions({ store, tokens, principals, clock, events, backg
     async resolve(token) {
       const parsed = tokens.parse(token);
       if (!parsed) return failed(new CredentialError("invalid_token", "This is not a session token of ours"));
-      return resolved(parsed, token);
+      return await resolved(parsed, token);
     },
 
     touch(session) {

@@ -45,7 +45,7 @@ export function createAuthenticate({ credentials, cookies, csrf, events, clock }
     if (!credential) return NOBODY;
     const refusal = credential.kind === "cookie" ? csrfRefusal(req, csrf) : null;
     if (refusal) throw refusal;
-    return credentials.resolve(credential, () => requestSource(req));
+    return await credentials.resolve(credential, () => requestSource(req));
   };
 
   const refused = (error: unknown): AuthContext => {

@@ -56,7 +56,7 @@ export function requireAuth(options: RequireAuthOptions = {}): Guard {
 
   return function requireAuthMiddleware(req: Request, res: Response, next: NextFunction) {
     const services = servicesOf(req, "requireAuth");
-    const refusal = refuse(req.auth, config, services.clock.now());
+    const refusal = refuse(req.auth, config, config.maxAge === null ? 0 : services.clock.now());
     if (refusal) return answer(refusal, config, services, req, res, next);
     if (!config.user) return next();
     loadUser(req, services).then(
@@ -90,7 +90,7 @@ export function signedIn(req: Request): SignedInContext {
   return req.auth as SignedInContext;
 }
 
-/** Why a context is not enough; `null` when it is. */
+/** Why a context is not enough; `null` when it is. `now` counts where there is a `maxAge`. */
 export function refuse(
   auth: AuthContext,
   { kinds, roles, scope, maxAge }: Pick<RequireAuthConfig, "kinds" | "roles" | "scope" | "maxAge">,
