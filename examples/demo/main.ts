@@ -1,7 +1,8 @@
 /** What `npm start` runs. PORT: default 3000. REDIS_URL: default none, records stay in memory. AUTH_SECRET: default a new one each time. */
 import { startDemo } from "./demo.ts";
 
-const { PORT = "3000", REDIS_URL, AUTH_SECRET } = process.env;
+const { REDIS_URL, AUTH_SECRET } = process.env;
+const PORT = process.env.PORT || "3000";
 
 const demo = await startDemo({ port: Number(PORT), redisUrl: REDIS_URL, secret: AUTH_SECRET }).catch((error: NodeJS.ErrnoException) => {
   if (error.code === "EADDRINUSE") console.error(`Port ${PORT} is taken. Choose another: PORT=${Number(PORT) + 1} npm start`);

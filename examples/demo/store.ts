@@ -6,6 +6,7 @@ import { clientOptions, redisStore } from "latchkey/adapters/redis";
 export async function openStore(redisUrl: string | undefined) {
   if (!redisUrl) return { records: memoryStore(), description: "in memory, gone when this stops", close: async () => {} };
 
+  if (!URL.canParse(redisUrl)) throw new Error("REDIS_URL is no URL: write it like redis://127.0.0.1:6379");
   const { host } = new URL(redisUrl); // without the password it may have
   const client = new Redis(redisUrl, { ...clientOptions, lazyConnect: true });
   client.on("error", (error: Error) => console.error(`Redis: ${error.message}`));

@@ -6,7 +6,7 @@
 
   if (documentElement.lang !== "en") barriers.push("no language");
   if (title.trim() === "") barriers.push("no title");
-  for (const name of ["main", "h1", "header"]) {
+  for (const name of ["main", "h1"]) {
     if (all(name).length !== 1) barriers.push(`not one <${name}>`);
   }
   for (const input of all("input:not([type=hidden]), select, textarea")) {

@@ -36,7 +36,7 @@ export function confirmPage({ user, accounts, query }: Confirm & { accounts: Awa
           <input type="hidden" name="method" value="magic_code" />
           <input type="hidden" name="return_to" value="/confirm/code" />
           <input type="hidden" name="error_to" value="/confirm" />
-          <button>Send a code to ${user.email}</button>
+          <button>Send me a code</button>
         </form>`
       }
       <p class="after"><a href="/">Not now</a></p>

@@ -11,6 +11,7 @@ export function whoIsIn(user: Request["user"]): Html {
   </form>`;
 }
 
+/** A name, or what stands before the `@`. */
 export function nameOf(user: Request["user"]): string {
-  return user?.name ?? user?.email ?? "Somebody";
+  return user?.name ?? user?.email?.split("@")[0] ?? "Somebody";
 }
