@@ -75,7 +75,15 @@ export function createAuth(options: AuthOptions = {}): Auth {
     background,
     config: config.session,
   });
-  const apiKeys = createApiKeys({ store, clock, principals, events, background, options: config.apiKeys });
+  const apiKeys = createApiKeys({
+    store,
+    clock,
+    principals,
+    events,
+    background,
+    options: config.apiKeys,
+    membership: config.session.membership,
+  });
   const accounts = createAccounts({ store, keys, clock, events, strategies: config.strategies });
   const purge = async (userId: string) => {
     await sessions.revokeAll(userId);

@@ -5,7 +5,8 @@ import { systemClock, type Clock } from "./clock.ts";
 import type { ApiKeysOptions } from "./core/api-keys.ts";
 import { resolveMagicCodesOptions, type MagicCodesOptions } from "./core/magic-code-options.ts";
 import { resolveSessionLife } from "./core/session-life.ts";
-import type { GuestMerge, Membership, SessionsConfig } from "./core/sessions.ts";
+import type { Membership } from "./core/membership.ts";
+import type { GuestMerge, SessionsConfig } from "./core/sessions.ts";
 import type { UserStore } from "./core/users.ts";
 import { emailTemplates, type EmailTemplates } from "./email/messages.ts";
 import type { EmailTransport } from "./email/transport.ts";
@@ -76,7 +77,7 @@ export interface SessionOptions {
   max?: number | undefined;
   /** Scopes that every user session has, for guards that ask for one. Default: none. */
   scopes?: readonly string[] | undefined;
-  /** Whether a user belongs to a tenant. Default: to none. */
+  /** Whether a user belongs to a tenant: asked at a switch, and at most once a minute of use from then on. Default: to none. */
   membership?: Membership | undefined;
   /** Moves a guest's things to the user it became. Must be idempotent. */
   onGuestMerge?: GuestMerge | undefined;

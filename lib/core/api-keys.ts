@@ -6,6 +6,7 @@ import { apiKeyCollection, decodeApiKey, encodeApiKey, endOf, type ApiKey, type 
 import { apiKeyTag, createApiKeyTexts } from "./api-key-text.ts";
 import type { Background } from "./background.ts";
 import type { Events, RequestSource } from "./events.ts";
+import { mayStay, type Membership } from "./membership.ts";
 import { sameEpoch, type Principals, type Standing } from "./principals.ts";
 import { readable, reportingUnreadable } from "./unreadable-records.ts";
 
@@ -91,6 +92,8 @@ export interface ApiKeysParts {
   readonly events: Events;
   readonly background: Background;
   readonly options?: ApiKeysOptions | undefined;
+  /** Asked at the minute's check about keys of a tenant. Default: keys stay where they are. */
+  readonly membership?: Membership | null | undefined;
 }
 
 const DAY = 86_400;
@@ -104,7 +107,7 @@ const MAX_SCOPES = 100;
 const MAX_ATTEMPTS = 100;
 
 /** @throws {ConfigError} when an option is out of bounds. */
-export function createApiKeys({ store, clock, principals, events, background, options = {} }: ApiKeysParts): ApiKeys {
+export function createApiKeys({ store, clock, principals, events, background, options = {}, membership = null }: ApiKeysParts): ApiKeys {
   const { prefix = "sk-", ttl = YEAR, idleTtl = null, allowNoExpiry = false, max = 100 } = options;
   for (const [name, seconds] of Object.entries({ ttl, idleTtl: idleTtl ?? 1, max })) {
     if (!Number.isInteger(seconds) || seconds < 1) throw new ConfigError(`apiKeys.${name}`, "give a whole number from 1");
@@ -162,7 +165,7 @@ export function createApiKeys({ store, clock, principals, events, background, op
     const { apiKey, epoch, roleLimit, version } = record;
     const { id, userId, tenantId } = apiKey;
     const standing = await principals.standing(userId);
-    if (!stands(standing, epoch)) {
+    if (!stands(standing, epoch) || !(await mayStay(membership, apiKey))) {
       await remove(record);
       revoked(userId, id, source);
       return;

@@ -25,6 +25,8 @@ export interface EventDetails {
   "sign_in.succeeded": { method: string; sessionId: string };
   "sign_in.failed": { method: string; code: string };
   "tenant.switched": { sessionId: string };
+  /** The user is no member any more: of `tenantId`, which the session was in. */
+  "tenant.left": { sessionId: string };
   "magic_code.requested": { purpose: string };
   "magic_code.verified": { purpose: string };
   "magic_code.failed": { purpose: string; code: string };

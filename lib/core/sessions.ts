@@ -6,6 +6,7 @@ import type { Page, RecordKey, RecordStore, Write } from "../storage/record-stor
 import type { Background } from "./background.ts";
 import { deviceLabel } from "./device-label.ts";
 import type { Events, RequestSource, RevocationReason } from "./events.ts";
+import { isMember, mayStay, type Membership } from "./membership.ts";
 import { sameEpoch, type Principals } from "./principals.ts";
 import { guestLife, idleEnd, type SessionLife } from "./session-life.ts";
 import {
@@ -59,9 +60,6 @@ export interface ListedSession extends Session {
   readonly expired: boolean;
 }
 
-/** Decides whether a user belongs to a tenant; anything but `true`, an error included, is a no. */
-export type Membership = (userId: string, tenantId: string) => boolean | Promise<boolean>;
-
 /** Moves what a guest had to the user it became. Called at least once, so it must be idempotent. */
 export type GuestMerge = (merge: { guestId: string; userId: string; data: Readonly<Record<string, unknown>> }) => void | Promise<void>;
 
@@ -86,7 +84,10 @@ export interface Sessions {
   createGuest(options?: Pick<NewSession, "data" | "source" | "transport">): Promise<IssuedSession>;
   /** What a token stands for. One store read, none for a forged one; never throws for a bad token. @throws {StorageError} when nobody can tell. */
   resolve(token: string): Promise<Resolution>;
-  /** Notes that a session was used: at most once a minute, off the response path; then also checks that its user still stands as it did. */
+  /**
+   * Notes that a session was used: at most once a minute, off the response path; then also checks that its user still stands as it did,
+   * and takes it out of a tenant that the user is no member of any more.
+   */
   touch(session: Session): void;
   /** A live session by its public id. One read. */
   get(id: string): Promise<Session | null>;
@@ -300,7 +301,13 @@ export function createSessions({ store, tokens, principals, clock, events, backg
     const lastSeenAt = session.createdAt + Math.floor((clock.now() - session.createdAt) / 1000) * 1000;
     const idleExpiresAt = idleEnd(lastSeenAt, session.expiresAt, lifeOf(session));
     const roles = session.kind === "guest" ? session.roles : principal.roles;
-    await replace({ ...known, session: { ...session, lastSeenAt, idleExpiresAt, roles } }, { quiet: true });
+    const leaves = !(await mayStay(config.membership, session));
+    const next = { ...session, lastSeenAt, idleExpiresAt, roles, tenantId: leaves ? null : session.tenantId };
+    const sameRights = !leaves && roles.length === session.roles.length && roles.every((role) => session.roles.includes(role));
+    const written = await replace({ ...known, session: next }, sameRights ? { quiet: true } : {});
+    if (leaves && written) {
+      events.emit("tenant.left", { sessionId: session.id }, { userId: session.userId, tenantId: session.tenantId });
+    }
   };
 
   const endedOrNever = () => failed(new CredentialError("session_not_found", "This session has ended: sign in again"));
@@ -489,13 +496,5 @@ function assertData(data: Readonly<Record<string, unknown>>, kind: Session["kind
   const size = Buffer.byteLength(JSON.stringify(data));
   if (size > (kind === "guest" ? MAX_GUEST_DATA : MAX_DATA)) {
     throw new RequestError("The session holds too much data", "session_data_too_large", { status: 413 });
-  }
-}
-
-async function isMember(membership: Membership | null, userId: string, tenantId: string): Promise<boolean> {
-  try {
-    return (await membership?.(userId, tenantId)) === true;
-  } catch {
-    return false;
   }
 }

@@ -6,6 +6,7 @@ import { apiKeyCollection } from "../../lib/core/api-key-record.ts";
 import { apiKeyTag, createApiKeyTexts } from "../../lib/core/api-key-text.ts";
 import { createBackground } from "../../lib/core/background.ts";
 import { createEvents, type AuthEvent } from "../../lib/core/events.ts";
+import type { Membership } from "../../lib/core/membership.ts";
 import { createPrincipals } from "../../lib/core/principals.ts";
 import { base62Alphabet } from "../../lib/crypto/random.ts";
 import { StorageError } from "../../lib/errors.ts";
@@ -16,7 +17,11 @@ import { recordingStore } from "../support/recording-store.ts";
 const DAY = 86_400;
 const YEAR = 365 * DAY;
 
-function createKit(options: ApiKeysOptions = {}, wrap: (store: RecordStore) => RecordStore = (store) => store) {
+function createKit(
+  options: ApiKeysOptions = {},
+  wrap: (store: RecordStore) => RecordStore = (store) => store,
+  membership: Membership | null = null,
+) {
   const clock = createTestClock();
   const store = recordingStore(wrap(memoryStore({ clock })));
   const events = createEvents(clock);
@@ -25,7 +30,7 @@ function createKit(options: ApiKeysOptions = {}, wrap: (store: RecordStore) => R
   const errors: unknown[] = [];
   const background = createBackground((error) => errors.push(error));
   const principals = createPrincipals(store);
-  const apiKeys = createApiKeys({ store, clock, principals, events, background, options });
+  const apiKeys = createApiKeys({ store, clock, principals, events, background, options, membership });
   const settled = () => background.drain(1000);
   /** Runs `work` and resolves to the store operations it took. */
   const operations = async (work: () => Promise<unknown>) => {
@@ -489,6 +494,39 @@ describe("ending API keys", () => {
     await settled();
     for (const key of made) await expect(apiKeys.authenticate(key)).rejects.toMatchObject({ code: "invalid_token" });
     await expect(apiKeys.create({ userId: "user-1", name: "late" })).rejects.toMatchObject({ code: "user_disabled" });
+  });
+});
+
+describe("an API key of a tenant", () => {
+  it("rule 34: ends within a minute of use when its owner is no member any more", async () => {
+    const members = new Set(["user-1"]);
+    const { apiKeys, clock, told, settled } = createKit({}, undefined, (userId) => members.has(userId));
+    const { key } = await apiKeys.create({ userId: "user-1", name: "CI", tenantId: "acme" });
+    const own = await apiKeys.create({ userId: "user-1", name: "own" });
+    const use = async (text: string) => {
+      clock.advance(60);
+      const { tenantId } = await apiKeys.authenticate(text);
+      await settled();
+      return tenantId;
+    };
+
+    expect(await use(key)).toBe("acme");
+    members.clear();
+    expect(await use(key)).toBe("acme");
+    await expect(use(key)).rejects.toMatchObject({ code: "invalid_token" });
+    expect(told.at(-1)).toMatchObject({ type: "api_key.revoked", userId: "user-1" });
+    expect(await use(own.key)).toBeNull();
+    expect(await use(own.key)).toBeNull();
+  });
+
+  it("rule 34: is asked about again at the next use, when the callback could not tell", async () => {
+    const { apiKeys, errors, settled } = createKit({}, undefined, () => Promise.reject(new Error("down")));
+    const { key } = await apiKeys.create({ userId: "user-1", name: "CI", tenantId: "acme" });
+    for (let use = 1; use <= 2; use += 1) {
+      await apiKeys.authenticate(key);
+      await settled();
+      expect(errors).toHaveLength(use);
+    }
   });
 });
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { sessionCollection } from "../../lib/core/session-record.ts";
 import { ownerTag } from "../../lib/crypto/hash.ts";
+import type { Change } from "../../lib/storage/record-store.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 import { counting, createTestKit } from "../support/kit.ts";
 
@@ -206,11 +207,13 @@ describe("activity", () => {
   });
 
   it("rule 34: takes changed roles in within a minute, or at once when asked to", async () => {
-    const { sessions, principals, clock, background } = createTestKit();
+    const { sessions, principals, clock, background, store } = createTestKit();
     const { token } = await sessions.create({ userId: "user-1" });
     await principals.setRoles("user-1", ["editor"]);
     expect((await sessions.resolve(token)).session?.roles).toEqual([]);
 
+    const told: Change[] = [];
+    await store.watch((change) => told.push(change));
     await sessions.refresh("user-1");
     expect((await sessions.resolve(token)).session?.roles).toEqual(["editor"]);
 
@@ -219,6 +222,12 @@ describe("activity", () => {
     sessions.touch((await sessions.resolve(token)).session!);
     await background.drain(1000);
     expect((await sessions.resolve(token)).session?.roles).toEqual([]);
+    // Changed rights are told to those who keep sessions in memory; activity alone is not.
+    expect(told.filter(({ collection }) => collection === sessionCollection.name)).toHaveLength(2);
+    clock.advance(60);
+    sessions.touch((await sessions.resolve(token)).session!);
+    await background.drain(1000);
+    expect(told.filter(({ collection }) => collection === sessionCollection.name)).toHaveLength(2);
   });
 });
 
@@ -419,6 +428,46 @@ describe("tenants", () => {
     expect((await sessions.resolve(first.token)).session).toBeNull();
     await expect(sessions.setTenant(session, "rivals")).rejects.toMatchObject({ code: "not_a_member" });
     expect((await sessions.resolve(token)).session?.tenantId).toBe("acme");
+  });
+
+  it("rule 34: are left within a minute by who is no member any more", async () => {
+    const members = new Set(["user-1"]);
+    const { sessions, clock, background, heard } = createTestKit({ membership: (userId) => members.has(userId) });
+    const first = await sessions.create({ userId: "user-1" });
+    const { session, token } = await sessions.setTenant(first.session, "acme");
+    const use = async () => {
+      clock.advance(60);
+      sessions.touch((await sessions.resolve(token)).session!);
+      await background.drain(1000);
+      return (await sessions.resolve(token)).session;
+    };
+
+    expect(await use()).toMatchObject({ tenantId: "acme" });
+    members.clear();
+    expect(await use()).toMatchObject({ id: session.id, tenantId: null });
+    expect(heard.at(-1)).toMatchObject({ type: "tenant.left", userId: "user-1", tenantId: "acme", details: { sessionId: session.id } });
+    members.add("user-1");
+    expect(await use()).toMatchObject({ tenantId: null });
+  });
+
+  it("rule 34: are asked about again at the next use, when the callback could not tell", async () => {
+    let down = false;
+    let asked = 0;
+    const membership = () => {
+      asked += 1;
+      return down ? Promise.reject(new Error("down")) : true;
+    };
+    const { sessions, clock, background, failures } = createTestKit({ membership });
+    const first = await sessions.create({ userId: "user-1" });
+    const { token } = await sessions.setTenant(first.session, "acme");
+    down = true;
+    clock.advance(60);
+    for (let use = 1; use <= 3; use += 1) {
+      sessions.touch((await sessions.resolve(token)).session!);
+      await background.drain(1000);
+      expect([asked, failures.length]).toEqual([1 + use, use]);
+    }
+    expect((await sessions.resolve(token)).session).toMatchObject({ tenantId: "acme" });
   });
 
   it("rule 32: take an error, undefined or a truthy object of the callback as a no", async () => {
