@@ -389,6 +389,17 @@ export function oauthFlows(backend: string, openStore: (clock: TestClock) => Rec
       expect((await ada.send("POST", "/auth/accounts/company/link", {})).status).toBe(200);
     });
 
+    it("makes no session fresh for longer when the provider's clock is ahead", async () => {
+      const app = await start();
+      const ada = await longAgo(app, "ada");
+      app.clock.set(Date.now() - 120_000);
+
+      expect(await briefly(await stepUp(ada, "ada"))).toEqual([303, "/settings"]);
+
+      const [session] = await app.auth.sessions.list((await userOf(ada))?.id ?? "");
+      expect(Math.abs((session?.authenticatedAt ?? 0) - app.clock.now())).toBeLessThan(1000);
+    });
+
     it("rule 25: is not done by another account, not even one of nobody's", async () => {
       const app = await start();
       await signInAt(provider, app.person(), "grace");
