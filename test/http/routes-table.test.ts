@@ -1,0 +1,151 @@
+import { Strategy } from "passport";
+import request from "supertest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { memoryStore } from "../../lib/adapters/memory/index.ts";
+import { routeTable } from "../../lib/http/route-table.ts";
+import type { AnyRoute } from "../../lib/http/route.ts";
+import { createTestClock } from "../../lib/testing/clock.ts";
+import { startApp } from "../support/app.ts";
+import { counting } from "../support/kit.ts";
+
+/** Every route there is: what holds for all of them is tested for all of them. */
+const ROUTES = routeTable({ email: null, production: false, apiKeyRoutes: true });
+const UNSAFE = ROUTES.filter(({ method }) => method !== "GET");
+/** What a browser navigates to, and where a provider sends it back: they begin and end a transaction by protocol. */
+const NAVIGATIONS = new Set(["loginBegin", "callback"]);
+
+class Elsewhere extends Strategy {
+  override name = "acme";
+  override authenticate() {
+    this.redirect("https://acme.example/authorize");
+  }
+}
+
+/** The path with parameters of the right shape, which name nothing that exists but the provider. */
+const pathOf = ({ path }: AnyRoute) =>
+  `/auth${path}`
+    .replace("{provider}", "acme")
+    .replace("/sessions/{id}", `/sessions/${"A".repeat(43)}`)
+    .replace("{id}", "A".repeat(22));
+
+const name = (route: AnyRoute) => `${route.method} ${route.path}`;
+
+describe("every route", () => {
+  let calls: Record<string, number>;
+  let app: Awaited<ReturnType<typeof startApp>>;
+  let cookie: string;
+
+  beforeEach(async () => {
+    const clock = createTestClock();
+    const counted = counting(memoryStore({ clock }));
+    calls = counted.calls;
+    app = await startApp({ store: counted.store, clock, strategies: [new Elsewhere()] });
+    await app.auth.users.create({ id: "user-1", email: "ada@example.com", emailVerified: true });
+    cookie = `sid=${(await app.auth.sessions.create({ userId: "user-1" })).token}`;
+    for (const operation of Object.keys(calls)) delete calls[operation];
+  });
+  afterEach(() => app.close());
+
+  const call = ({ method }: AnyRoute, path: string) => request(app.server)[method.toLowerCase() as "get" | "post" | "delete"](path);
+
+  it("has a name and a place of its own", () => {
+    expect(ROUTES.length).toBeGreaterThan(20);
+    expect(new Set(ROUTES.map(({ operationId }) => operationId)).size).toBe(ROUTES.length);
+    expect(new Set(ROUTES.map(name)).size).toBe(ROUTES.length);
+  });
+
+  it("rule 38: forbids caching whatever it answers: a success, a refusal, a wrong method, nothing at all", async () => {
+    for (const route of ROUTES) {
+      const path = pathOf(route);
+      const answers = {
+        anonymous: await call(route, path),
+        "signed in": await call(route, path).set("cookie", cookie),
+        stale: await call(route, path).set("cookie", `sid=${"A".repeat(107)}`),
+        "cross-site": await call(route, path).set({ cookie, "sec-fetch-site": "cross-site" }),
+        navigation: await call(route, path).set({ cookie, "sec-fetch-mode": "navigate", accept: "text/html" }),
+        "wrong method": await request(app.server).put(path),
+        "unknown below": await call(route, `${path}/nothing`),
+        head: await request(app.server).head(path).set("cookie", cookie),
+      };
+      for (const [what, { headers, status }] of Object.entries(answers)) {
+        expect([name(route), what, headers["cache-control"]]).toEqual([name(route), what, "no-store"]);
+        expect(status, `${name(route)} ${what}`).toBeLessThan(500);
+      }
+      // Signing out, and ending all sessions, end this one.
+      cookie = `sid=${(await app.auth.sessions.create({ userId: "user-1" })).token}`;
+    }
+  });
+
+  it("rule 36: that can change something refuses other sites, also with the header that browsers add by themselves", async () => {
+    for (const route of UNSAFE) {
+      for (const headers of [
+        { "sec-fetch-site": "cross-site" },
+        { "sec-fetch-site": "same-site" },
+        { origin: "https://evil.example" },
+        { origin: "null" },
+      ]) {
+        for (const authorization of [undefined, "Basic dXNlcjpwdw=="]) {
+          const refused = await call(route, pathOf(route)).set({ ...headers, ...(authorization ? { authorization } : {}) });
+          const expected = route.crossSite ? 303 : 403;
+          expect([name(route), headers, authorization, refused.status]).toEqual([name(route), headers, authorization, expected]);
+        }
+      }
+    }
+  });
+
+  it("rule 36: that lets other sites in is the form_post callback, which reads no cookie", async () => {
+    expect(ROUTES.filter(({ crossSite }) => crossSite).map(({ operationId }) => operationId)).toEqual(["callbackForm"]);
+    calls["get"] = 0;
+    await request(app.server)
+      .post("/auth/callback/acme")
+      .set({ "sec-fetch-site": "cross-site" })
+      .type("form")
+      .send({ code: "1" })
+      .expect(303);
+    expect(calls["get"]).toBe(0);
+  });
+
+  it("rule 37: that is safe to call writes nothing", async () => {
+    for (const route of ROUTES) {
+      if (route.method !== "GET" || NAVIGATIONS.has(route.operationId)) continue;
+      for (const headers of [{}, { cookie }]) {
+        for (const operation of Object.keys(calls)) delete calls[operation];
+        await call(route, pathOf(route)).set(headers);
+        const written = Object.keys(calls).filter((operation) => ["commit", "take", "count", "sweep"].includes(operation));
+        expect([name(route), written]).toEqual([name(route), []]);
+      }
+    }
+  });
+
+  it("rule 37: that can change something takes JSON or a form, and no other body", async () => {
+    for (const route of UNSAFE) {
+      for (const type of [
+        "text/plain",
+        "multipart/form-data; boundary=x",
+        "application/xml",
+        "application/json-patch+json",
+        "application/octet-stream",
+      ]) {
+        const refused = await call(route, pathOf(route)).set({ cookie, "content-type": type }).send("{}");
+        expect([name(route), type, refused.status, refused.body.code]).toEqual([name(route), type, 415, "unsupported_media_type"]);
+      }
+    }
+    expect(await app.auth.sessions.list("user-1")).toHaveLength(1);
+  });
+
+  it("rule 40: that can change something refuses fields it does not know", async () => {
+    for (const route of UNSAFE) {
+      if (["callbackForm", "loginSubmit"].includes(route.operationId)) continue; // the protocol's, and a strategy's own
+      const refused = await call(route, pathOf(route)).set("cookie", cookie).send({ is_admin: true });
+      expect([name(route), refused.status, refused.body.code]).toEqual([name(route), 400, "invalid_request"]);
+    }
+    expect(await app.auth.sessions.list("user-1")).toHaveLength(1);
+  });
+
+  it("rule 32: is open on purpose, or guarded", () => {
+    const open = ROUTES.filter(({ guard }) => !guard).map(({ operationId }) => operationId);
+    expect(open.sort()).toEqual(
+      ["callback", "callbackForm", "guestCreate", "loginBegin", "loginSubmit", "magicSend", "magicVerify", "providersList"].sort(),
+    );
+  });
+});
