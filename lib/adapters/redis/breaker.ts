@@ -106,7 +106,7 @@ export function createBreaker(client: RedisClient, timeout: number): Breaker {
           deadline.expire = null;
           if (isTimeout(cause)) onTimeout();
           else if (isReply(cause)) timeouts = 0;
-          reject(new StorageError(undefined, { cause: withoutCommand(cause) }));
+          reject(cause instanceof StorageError ? cause : new StorageError(undefined, { cause: withoutCommand(cause) }));
         };
         const start = () => {
           if (deadline.expire === null) return;
