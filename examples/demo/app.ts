@@ -6,7 +6,7 @@ import { confirmCodePage, confirmPage } from "./pages/confirm.ts";
 import { failurePage } from "./pages/failure.ts";
 import { newKeyPage } from "./pages/new-key.ts";
 import { codePage, signInPage } from "./pages/sign-in.ts";
-import { toText, type Html } from "./html.ts";
+import { toText } from "./html.ts";
 import { onlyAt, securityHeaders } from "./security-headers.ts";
 
 const publicFolder = fileURLToPath(new URL("public", import.meta.url));
@@ -59,10 +59,10 @@ export function createApp({ auth, url, issuer }: { auth: Auth; url: string; issu
   });
 
   app.post("/keys", signedInLately, async (req, res) => {
-    const { name } = req.body as { name?: string };
+    const { name = "" } = (req.body ?? {}) as { name?: unknown };
     const { apiKey, key } = await auth.apiKeys.create({
       userId: req.auth.userId,
-      name: String(name ?? ""),
+      name: String(name),
       scopes: ["hello:read"],
       ttl: KEY_TTL,
     });

@@ -17,6 +17,6 @@ export async function openStore(redisUrl: string | undefined) {
   return {
     records: redisStore({ client, prefix: "latchkey-demo:" }),
     description: `in Redis at ${host}`,
-    close: async () => void (await client.quit()),
+    close: async () => client.disconnect(),
   };
 }

@@ -22,12 +22,16 @@ describe("the demo", () => {
   it("signs somebody in who has a keyboard alone", async () => {
     const { page, press: _, ...ada } = await demo.arrive();
     const { keyboard } = page;
+    const focused = () => page.evaluate<{ name: string; shown: boolean }>(FOCUSED);
+    const isAt = async (name: string) => {
+      await expect.poll(focused, { timeout: 15_000 }).toEqual({ name, shown: true });
+    };
     const tabTo = async (name: string) => {
       for (let step = 0; step < 10; step += 1) {
         await keyboard.press("Tab");
-        const focused = await page.evaluate<{ name: string; shown: boolean }>(FOCUSED);
-        expect(focused).toMatchObject({ shown: true });
-        if (focused.name === name) return;
+        const now = await focused();
+        expect(now.shown).toBe(true);
+        if (now.name === name) return;
       }
       throw new Error(`Tab does not lead to "${name}"`);
     };
@@ -37,6 +41,7 @@ describe("the demo", () => {
     await tabTo("Continue with Demo ID");
     await keyboard.press("Enter");
     await page.waitForURL("http://127.0.0.1:*/**");
+    await isAt("Name");
     await keyboard.type(ada.name);
     await keyboard.press("Enter");
     await page.waitForURL(`${demo.url}/`);
@@ -48,6 +53,7 @@ describe("the demo", () => {
     await keyboard.type(ada.email);
     await keyboard.press("Enter");
     await page.waitForURL("**/sign-in/code");
+    await isAt("Code");
     await keyboard.type("12345678");
     await keyboard.press("Enter");
     await ada.isTold("That is not the code");
@@ -118,6 +124,12 @@ describe("the demo, when something goes wrong", () => {
     await ada.page.getByLabel("Email address").fill("ada@localhost");
     await ada.press("Send me a code");
     await ada.isTold("That is not an email address");
+  });
+
+  it("has a word for every error, also for one that it never heard of", async () => {
+    const page = async (query: string) => (await fetch(`${demo.url}/sign-in?${query}`)).text();
+    expect(await page("error=constructor&done=__proto__")).toContain("That did not work. Please try again.");
+    expect(await page("error=<script>&error=2&done[a]=b")).not.toContain("<script>");
   });
 
   it("comes back from a sign-in that was cancelled, with a page that its policy lets be styled", async () => {

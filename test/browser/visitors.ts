@@ -81,7 +81,9 @@ function createVisitor({ page, url, name, codeFor }: VisitorParts) {
     /** A part of the page, by its heading. */
     region: (title: string) => page.getByRole("region", { name: title, exact: true }),
     /** Waits until the page says this of what has happened. */
-    isTold: (text: string) => expect.poll(() => page.getByRole("status").first().innerText(), { timeout: PATIENCE }).toContain(text),
+    async isTold(text: string) {
+      await expect.poll(() => page.getByRole("status").first().innerText(), { timeout: PATIENCE }).toContain(text);
+    },
 
     /** Signs in at the provider; as somebody who has an account, under their name. */
     async signInWithDemoId(as = name) {

@@ -16,9 +16,7 @@ export function confirmPage({ user, accounts, query }: Confirm & { accounts: Awa
     aside: whoIsIn(user),
     main: html`
       <h1>Is it still you?</h1>
-      <p class="lead">
-        You signed in more than ten minutes ago. Keys and ways in are changed only by who proved lately that they are here.
-      </p>
+      <p class="lead">Keys and ways in are changed only by who proved within the last ten minutes that it is them.</p>
       ${message(query)}
       ${
         hasDemoId &&
