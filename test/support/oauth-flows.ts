@@ -138,7 +138,7 @@ export function oauthFlows(backend: string, openStore: (clock: TestClock) => Rec
       const callback = await loginAt(provider, locationOf(await ada.go("/auth/login/oidc")), "ada");
       const theirs = new URL(locationOf(await victim.go("/auth/login/oidc")));
       const before = tokenRequests();
-      const forged = new URL(callback);
+      const forged = new URL(await loginAt(provider, locationOf(await ada.go("/auth/login/oidc")), "ada"));
       forged.searchParams.set("state", theirs.searchParams.get("state") ?? "");
       const elsewhere = callback.replace("/callback/oidc", "/callback/company");
 
@@ -150,6 +150,7 @@ export function oauthFlows(backend: string, openStore: (clock: TestClock) => Rec
       expect((await victim.go(forged.href)).status).toBe(502);
       expect(victim.cookie("__Host-sid")).toBeUndefined();
       expect(eventsOf(app, "session.created")).toEqual([]);
+      expect(await briefly(await ada.go(callback))).toEqual([303, "/"]);
     });
 
     it("rule 7: knows no transaction that is ten minutes old", async () => {
@@ -296,7 +297,11 @@ export function oauthFlows(backend: string, openStore: (clock: TestClock) => Rec
         return loginAt(provider, url, "ada+work");
       };
 
-      // Signed in again meanwhile, as somebody else.
+      // Signed in again meanwhile, as the same: that is another session.
+      const before = await begin();
+      await signInAt(provider, ada, "ada");
+      expect((await ada.go(before)).status).toBe(403);
+      // As somebody else.
       const first = await begin();
       await signInAt(provider, ada, "grace");
       expect((await ada.go(first)).status).toBe(403);
