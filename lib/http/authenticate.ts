@@ -36,6 +36,14 @@ export function authenticate({ authenticate: middleware }: Authenticator): Reque
 }
 
 /**
+ * For what must not be done for nobody while somebody may be signed in: what puts another cookie in the place of theirs, or drops it.
+ * @throws {StorageError} when an outage left open whose request this is.
+ */
+export function assertKnown({ auth }: Request): void {
+  if (auth.failure instanceof StorageError) throw auth.failure;
+}
+
+/**
  * Fills `req.auth` and never answers: a refused credential leaves it anonymous with the reason in `failure`, a store outage
  * likewise, so public pages go on and a guard can say exactly what was wrong. Cookies are left alone.
  */

@@ -4,7 +4,7 @@ import { createCredentials } from "../core/credentials.ts";
 import type { Kit } from "../core/kit.ts";
 import { ConfigError, RequestError, StorageError } from "../errors.ts";
 import { isLoopback, type AuthConfig } from "../options.ts";
-import { createAuthenticate } from "./authenticate.ts";
+import { assertKnown, createAuthenticate } from "./authenticate.ts";
 import { createCookies, type Cookies } from "./cookies.ts";
 import { readCookie } from "./extract.ts";
 import { addPassportHabits, type PassportHabits } from "./passport-habits.ts";
@@ -127,6 +127,7 @@ function passportHabits({ sessions, magicCodes, events, clock }: Kit, cookies: C
 
   return {
     async login(req, user) {
+      assertKnown(req);
       const userId = typeof user === "string" ? user : (user as { id?: unknown } | null)?.id;
       if (typeof userId !== "string" || userId === "") throw new RequestError("req.login needs a user with an id");
       const source = requestSource(req);
@@ -140,6 +141,7 @@ function passportHabits({ sessions, magicCodes, events, clock }: Kit, cookies: C
       if (typeof user === "object") req.user = user as Express.User;
     },
     async logout(req) {
+      assertKnown(req);
       if (req.auth.kind === "session" || req.auth.kind === "guest") {
         await sessions.revoke(req.auth.session.id, { reason: "sign_out", source: requestSource(req) });
       }

@@ -70,7 +70,7 @@ export function sendProblem(res: Response, error: AuthError, asked: Asked = {}):
 }
 
 /** What a stranger may read: nothing of how the application was built, or of what it keeps things in. The rest is for events. */
-function detailOf(error: AuthError): string {
+export function detailOf(error: AuthError): string {
   if (error instanceof ConfigError) return "Internal server error";
   if (error instanceof StorageError) return "This cannot be answered for the moment: try again";
   return error.message;

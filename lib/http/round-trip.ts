@@ -4,6 +4,7 @@ import { runStrategy, withState, type Outcome, type RequestView } from "../core/
 import type { Identity } from "../core/strategy.ts";
 import { TRANSACTION_TTL, type TransactionData } from "../core/transactions.ts";
 import { CredentialError, NotFoundError, PermissionError, ProviderError } from "../errors.ts";
+import { assertKnown } from "./authenticate.ts";
 import { establish, sendSession } from "./establish.ts";
 import { readCookie } from "./extract.ts";
 import type { Reply, RouteCall } from "./route.ts";
@@ -19,6 +20,7 @@ export type StrategyCall = RouteCall<unknown, unknown, { readonly provider: stri
  */
 export async function beginRoundTrip(call: StrategyCall, data: Omit<TransactionData, "session">): Promise<Reply> {
   const { kit, http, req, res, params } = call;
+  assertKnown(req);
   const session: Record<string, unknown> = {};
   // The body that was checked, and no query: what signs somebody in does not belong into a URL.
   const outcome = await run(call, { req, session, query: {}, body: call.body ?? {} }, data.intent);
@@ -41,6 +43,8 @@ export async function beginRoundTrip(call: StrategyCall, data: Omit<TransactionD
 export async function completeRoundTrip(call: StrategyCall, query: Readonly<Record<string, unknown>>): Promise<Reply> {
   const { kit, req, params } = call;
   strategyOf(call);
+  // Before the transaction is spent: it may belong to a session that cannot be read for the moment.
+  assertKnown(req);
   const state = query["state"] ?? query["oauth_token"];
   const binding = bindingOf(call);
   const data =

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { publicCodeError } from "../../core/magic-codes.ts";
 import { normaliseEmail } from "../../core/email-address.ts";
 import { CredentialError } from "../../errors.ts";
+import { assertKnown } from "../authenticate.ts";
 import { assertTransport, establish, noteFailure } from "../establish.ts";
 import { readCookie } from "../extract.ts";
 import { text } from "../input.ts";
@@ -67,6 +68,7 @@ export const magicRoutes = [
       const guess = { requestId, email, code: body.code, purpose: "sign_in" as const, source };
       // Before the code is spent.
       assertTransport(call, body.transport);
+      assertKnown(req);
       const reply = await noteFailure(call, METHOD, async () => {
         const verified = await kit.magicCodes.verify(guess).catch(concealGuess);
         const { userId, epoch } = await kit.signIn.withEmail(verified.email, { source });

@@ -3,9 +3,10 @@ import { ConfigError } from "../../errors.ts";
 import { escapeHtml } from "../../escape-html.ts";
 import { text } from "../input.ts";
 import { page } from "../page.ts";
-import { asAuthError } from "../problem.ts";
+import { asAuthError, detailOf } from "../problem.ts";
 import { beginRoundTrip, completeRoundTrip, type StrategyCall } from "../round-trip.ts";
 import { route, type Reply } from "../route.ts";
+import { backChannelLogoutRoute } from "./back-channel-logout.ts";
 
 const provider = z.strictObject({ provider: z.string().regex(/^[\w.-]{1,64}$/) });
 
@@ -88,6 +89,8 @@ export const oauthRoutes = [
       return { location: `${http.basePath}/callback/${params.provider}?${query}` };
     },
   }),
+
+  backChannelLogoutRoute,
 ];
 
 function signIn({ http, req }: StrategyCall, returnTo: string | undefined) {
@@ -116,7 +119,7 @@ async function orFailure(call: StrategyCall, step: () => Promise<Reply>): Promis
     if (!error || error instanceof ConfigError || req.method !== "GET" || req.accepts(["json", "html"]) !== "html") throw cause;
     if (error.retryAfter !== undefined) res.setHeader("retry-after", String(error.retryAfter));
     const again = kit.strategies.has(params.provider) ? `${http.basePath}/login/${params.provider}` : null;
-    return { status: error.status, html: failurePage(error.message, again) };
+    return { status: error.status, html: failurePage(detailOf(error), again) };
   }
 }
 

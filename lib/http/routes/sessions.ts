@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { CredentialError, NotFoundError, PermissionError, RequestError } from "../../errors.ts";
+import { assertKnown } from "../authenticate.ts";
 import { assertTransport, sendSession } from "../establish.ts";
 import { text } from "../input.ts";
 import { signedIn } from "../require-auth.ts";
@@ -60,6 +61,7 @@ export const sessionRoutes = [
     async handle(call) {
       const { kit, req, source, body } = call;
       assertTransport(call, body.transport);
+      assertKnown(req);
       if (req.auth.isAuthenticated) throw new RequestError("You are signed in already", "already_signed_in");
       if (req.auth.kind === "guest") return { json: { guest: true, user_id: req.auth.userId } };
       const issued = await kit.sessions.createGuest({ source, transport: body.transport });
