@@ -8,6 +8,7 @@ import type { Kit } from "./core/kit.ts";
 import { createManagedUsers, type ManagedUsers } from "./core/managed-users.ts";
 import { createMagicCodes, type MagicCodes } from "./core/magic-codes.ts";
 import { createPrincipals, type Principals } from "./core/principals.ts";
+import { messageOf } from "./core/redact.ts";
 import { createRateLimits, type RateLimits } from "./core/rate-limits.ts";
 import { createSessionTokens } from "./core/session-token.ts";
 import { createSessions, type Sessions } from "./core/sessions.ts";
@@ -60,9 +61,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
   const store = config.store ?? memoryStore({ clock });
   const keys = createKeyRing(config.secrets);
   const events = createEvents(clock);
-  const background = createBackground((error) =>
-    events.emit("background.failed", { message: error instanceof Error ? error.message : String(error) }),
-  );
+  const background = createBackground((error) => events.emit("background.failed", { message: messageOf(error) }));
   const principals = createPrincipals(store, events);
   const users = createUsers({ store: config.users ?? directoryUserStore(store, events), clock });
   const rateLimits = createRateLimits({ store, clock, events, keys });

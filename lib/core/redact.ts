@@ -26,3 +26,8 @@ export function redact(text: string): string {
     return `${name}${between}${delimiter}[redacted]${delimiter}`;
   });
 }
+
+/** What an error of whatever origin says, fit for a log. */
+export function messageOf(error: unknown): string {
+  return redact(error instanceof Error ? error.message : String(error));
+}

@@ -1,6 +1,7 @@
 import express, { type NextFunction, type Request, type RequestHandler, type Response, type Router } from "express";
 import { z } from "zod";
 import type { Kit } from "../core/kit.ts";
+import { messageOf } from "../core/redact.ts";
 import { AuthError, NotFoundError, RequestError } from "../errors.ts";
 import { csrfRefusal, type CsrfConfig } from "./csrf.ts";
 import { errorTarget, withoutErrorTarget } from "./form-refusal.ts";
@@ -82,10 +83,6 @@ export function createRouter(routes: readonly AnyRoute[], { kit, http, csrf }: R
   });
 
   return router;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** Never cached: everything we answer is about one person. */
