@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { Cluster, Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { clientOptions, redisStore } from "../../../lib/adapters/redis/index.ts";
@@ -16,6 +17,7 @@ let auth: Auth;
 beforeAll(async () => {
   cluster = await startRedisCluster();
   client = new Cluster([...cluster.nodes], { redisOptions: clientOptions });
+  await once(client, "ready"); // its own commands may be lost before that; those of the store wait for it
   store = redisStore({ client, timeout: 3000 });
   auth = createAuth({ secret: TEST_SECRET, baseUrl: "http://localhost", store, apiKeys: true });
 });
