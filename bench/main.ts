@@ -1,30 +1,158 @@
+/**
+ * `npm run bench [-- --quick]`: what latchkey costs beside the least that the same work can cost, and beside its peers. Exits with 1 when
+ * a target is missed. A quick run shows whether everything works; its numbers are rough.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { Redis } from "ioredis";
 import { startRedis } from "../test/support/services.ts";
-import { pinToRest } from "./cores.ts";
-import { duel, guardedGet, median, type Pace } from "./duel.ts";
+import { startApp, type AppProcess, type Contender } from "./app-process.ts";
+import { countCommands } from "./commands.ts";
+import { bare, betterAuth, betterAuthCookieCache, installPeers, latchkey, limit, passport } from "./contenders.ts";
+import { cores, pinToRest } from "./cores.ts";
+import { duel, guardedByApiKey, guardedGet, median, newSession, type Pace, type Work } from "./duel.ts";
+import { MANY, timeEndings } from "./endings.ts";
+import { ask, wireRequest, type WireRequest } from "./load.ts";
+import { measureMemory } from "./memory.ts";
+import { refusedRequests } from "./refused.ts";
+import { createReport } from "./report.ts";
 
 const quick = process.argv.includes("--quick");
-const pace: Pace = quick ? { rounds: 2, warmUp: 1500, measured: 1500 } : { rounds: 5, warmUp: 3000, measured: 3000 };
+const pace: Pace = quick ? { rounds: 1, warmUp: 1500, measured: 1000 } : { rounds: 5, warmUp: 3000, measured: 3000 };
+const others = quick ? 100_000 : 1_000_000;
+const COUNTED = 500;
+const ENDING_MARGIN = 5;
 
-const redis = await startRedis();
-pinToRest(redis.pid);
+const report = createReport((text) => console.log(text));
+const withPeers = await installPeers();
+const server = await startRedis();
+const redis = new Redis(server.url);
+pinToRest(server.pid);
 pinToRest(process.pid);
 
-const bare = { name: "Express alone", file: "apps/bare.mjs" };
-const limit = { name: "limit", file: "apps/limit.mjs" };
-const latchkey = { name: "latchkey", file: "apps/latchkey.mjs" };
-
-for (const theirs of [limit, bare]) {
-  const { ratios, micros } = await duel(
-    { contender: latchkey, work: guardedGet },
-    { contender: theirs, work: guardedGet },
-    redis.url,
-    pace,
-  );
-  console.log(
-    theirs.name,
-    median(ratios).toFixed(3),
-    ratios.map((r) => r.toFixed(3)).join(" "),
-    micros.map((m) => m.toFixed(1)).join(" / "),
-  );
+try {
+  await counts();
+  await duels();
+  await memory();
+  await endings();
+} finally {
+  redis.disconnect();
+  await server.stop();
 }
-await redis.stop();
+console.log(report.missed === 0 ? "\nEvery target was met." : `\nTargets missed: ${report.missed}.`);
+process.exitCode = report.missed === 0 ? 0 : 1;
+
+/** Redis commands a request, as the server counts them while it has no other client. */
+async function counts(): Promise<void> {
+  report.section("Redis commands for one request");
+  const count = async (
+    contender: Contender,
+    what: string,
+    status: number,
+    requests: (app: AppProcess) => Promise<readonly WireRequest[]>,
+  ) => {
+    const app = await startApp(contender, server.url);
+    const asked = (await requests(app)).slice(0, COUNTED);
+    await ask(app.port, asked); // the first use of an API key is noted
+    await delay(100);
+    const counted = await countCommands(redis, asked.length, async () => {
+      const refused = (await ask(app.port, asked)).find((answer) => answer.status !== status);
+      if (refused) throw new Error(`${contender.name}, ${what}: expected ${status}, was answered ${refused.status}`);
+    });
+    await app.stop();
+    return counted;
+  };
+
+  const own = await count(latchkey, "guarded GET", 200, guardedGet.requests);
+  report.add({
+    what: "latchkey, guarded GET",
+    measured: `${own.named}; ${own.writes} writes`,
+    target: "1, no write",
+    passed: own.all === 1 && own.writes === 0,
+  });
+  const byKey = await count(latchkey, "API key", 200, guardedByApiKey.requests);
+  report.add({
+    what: "latchkey, guarded GET with an API key",
+    measured: `${byKey.named}; ${byKey.writes} writes`,
+    target: "1, no write",
+    passed: byKey.all === 1 && byKey.writes === 0,
+  });
+  for (const [what, requests] of Object.entries(refusedRequests)) {
+    const { all, named } = await count(latchkey, what, 401, requests);
+    report.add({ what: `latchkey, ${what}`, measured: named, target: "none", passed: all === 0 });
+  }
+  if (!withPeers) return;
+  for (const peer of [passport, betterAuth, betterAuthCookieCache]) {
+    const { named, writes } = await count(peer, "guarded GET", 200, guardedGet.requests);
+    report.add({ what: `${peer.name}, guarded GET`, measured: `${named}; ${writes} writes` });
+  }
+}
+
+/** CPU time a request, of two apps loaded at the same moment on one core. */
+async function duels(): Promise<void> {
+  report.section(`Throughput beside others at the same moment${cores ? " on the same core" : ""} (median of ${pace.rounds}, range)`);
+  const race = async (ours: Work, theirs: Contender, work: Work, least?: number) => {
+    const { ratios, micros } = await duel({ contender: latchkey, work: ours }, { contender: theirs, work }, server.url, pace);
+    const ratio = median(ratios);
+    report.add({
+      what: `${ours.name} / ${theirs.name}`,
+      measured: `${factor(ratio)} (${factor(Math.min(...ratios))} to ${factor(Math.max(...ratios))}; ${micros.map((value) => value.toFixed(0)).join(" and ")} µs)`,
+      ...(least === undefined ? {} : { target: `>= ${least}`, passed: ratio >= least }),
+    });
+    await redis.flushall();
+  };
+
+  await race(guardedGet, limit, guardedGet, 0.95);
+  await race(guardedGet, bare, guardedGet);
+  if (withPeers) {
+    await race(guardedGet, passport, guardedGet, 2);
+    await race(guardedGet, betterAuth, guardedGet, 2);
+    await race(guardedGet, betterAuthCookieCache, guardedGet, 2);
+  }
+  await race(guardedByApiKey, limit, guardedGet);
+  await race(newSession, limit, newSession, 0.85);
+  if (withPeers) {
+    await race(newSession, passport, newSession);
+    await race(newSession, betterAuth, newSession);
+  }
+}
+
+async function memory(): Promise<void> {
+  report.section("Bytes a session, two to a user, by MEMORY USAGE (and by how much used_memory grew)");
+  const measure = async (contender: Contender, path: string) => {
+    const { keys, server: grown } = await measureMemory(redis, server.url, contender, path);
+    return { keys, measured: `${keys.toFixed(0)} (${grown.toFixed(0)})` };
+  };
+  const own = await measure(latchkey, "/session");
+  const signedIn = await measure(latchkey, "/sign-in");
+  if (!withPeers) return report.add({ what: "latchkey, user id only", measured: own.measured });
+  const peer = await measure(passport, "/sign-in");
+  report.add({
+    what: "latchkey, user id only",
+    measured: own.measured,
+    target: `<= ${peer.keys.toFixed(0)}`,
+    passed: own.keys <= peer.keys,
+  });
+  report.add({ what: "latchkey, with the sign-in's method and IP", measured: signedIn.measured });
+  report.add({ what: "connect-redis, user id only", measured: peer.measured });
+  report.add({ what: "better-auth", measured: (await measure(betterAuth, "/sign-in")).measured });
+}
+
+async function endings(): Promise<void> {
+  report.section(
+    `Ending all sessions of a user, with ${others.toLocaleString("en")} of others in the store, ms over HTTP (and the slowest)`,
+  );
+  const { one, many, commands } = await timeEndings(redis, server.url, others, quick ? 5 : 15);
+  const shown = ([middle, slowest]: readonly [number, number]) => `${middle.toFixed(1)} (${slowest.toFixed(1)})`;
+  report.add({ what: "1 session", measured: shown(one) });
+  report.add({
+    what: `${MANY.toLocaleString("en")} sessions`,
+    measured: shown(many),
+    target: `+- ${ENDING_MARGIN} ms`,
+    passed: Math.abs(many[0] - one[0]) <= ENDING_MARGIN,
+  });
+  report.add({ what: "Redis commands for either", measured: commands[1], target: "the same", passed: commands[0] === commands[1] });
+}
+
+function factor(value: number): string {
+  return value.toFixed(2);
+}

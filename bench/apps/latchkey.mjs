@@ -20,6 +20,10 @@ app.get("/me", requireAuth(), (req, res) => {
 app.post("/sign-in", (req, res, next) => {
   req.login({ id: req.query.user }, (error) => (error ? next(error) : res.json({})));
 });
+app.post("/session", async (req, res) => {
+  await auth.sessions.create({ userId: req.query.user });
+  res.json({});
+});
 app.post("/api-key", async (req, res) => {
   const { key } = await auth.apiKeys.create({ userId: req.query.user, name: "benchmark" });
   res.json({ key });
