@@ -11,8 +11,10 @@ app.get("/sign-in", (_req, res) => {
     <button name="return_to" value="/code">Send me a code</button>
   </form>`);
 });
-app.get("/code", (_req, res) => {
+app.get("/code", (req, res) => {
   res.send(`<form method="post" action="/auth/magic/verify">
+    ${req.query["error"] ? "<p role=alert>That code does not work.</p>" : ""}
+    <input name="error_to" type="hidden" value="/code">
     <input name="code" inputmode="numeric" autocomplete="one-time-code" required>
     <button name="return_to" value="/me">Sign in</button>
   </form>`);
