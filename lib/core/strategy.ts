@@ -31,6 +31,13 @@ export interface TokenSet {
   readonly scope: string | null;
 }
 
+/** Whom a provider signs out, told without a browser. */
+export interface LogoutToken {
+  readonly subject: string;
+  /** The provider's `sid`; `null`: all sessions of the subject. */
+  readonly sessionId: string | null;
+}
+
 /** What our own strategies offer beyond Passport's `name` and `authenticate`. */
 export interface ProviderStrategy {
   readonly name: string;
@@ -45,9 +52,14 @@ export interface ProviderStrategy {
   refresh(tokens: TokenSet): Promise<TokenSet>;
   /** Where to send the browser to end the provider's session too (OpenID Connect RP-Initiated Logout 1.0); `null` when it offers none. */
   endSessionUrl(logout: { readonly idToken: string | null; readonly returnTo?: string | undefined }): Promise<string | null>;
+  /**
+   * Checks a logout token (OpenID Connect Back-Channel Logout 1.0).
+   * @throws {RequestError} `invalid_logout_token`, also where the provider knows no such thing.
+   */
+  readLogoutToken(token: string): Promise<LogoutToken>;
 }
 
 /** Whether a strategy is one of ours, or offers the same. */
 export function isProviderStrategy<T extends object>(strategy: T): strategy is T & ProviderStrategy {
-  return "issuer" in strategy && "refresh" in strategy && typeof strategy.refresh === "function" && "endSessionUrl" in strategy;
+  return "issuer" in strategy && "refresh" in strategy && typeof strategy.refresh === "function" && "readLogoutToken" in strategy;
 }

@@ -1,4 +1,4 @@
-import type { Identity, TokenSet } from "../core/strategy.ts";
+import type { Identity, LogoutToken, TokenSet } from "../core/strategy.ts";
 import { randomToken } from "../crypto/random.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { ProviderError } from "../errors.ts";
@@ -17,6 +17,7 @@ export interface ProviderFlow {
   /** See `ProviderStrategy`. */
   refresh(tokens: TokenSet): Promise<TokenSet>;
   endSessionUrl(logout: { readonly idToken: string | null; readonly returnTo?: string | undefined }): Promise<string | null>;
+  readLogoutToken(token: string): Promise<LogoutToken>;
 }
 
 /** A new attempt: state and nonce of 256 bits, and a PKCE verifier of 43 characters. @see RFC 7636, section 4.1. */

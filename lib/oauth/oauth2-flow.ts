@@ -69,6 +69,10 @@ export function oauth2Flow<User>(provider: OAuth2Provider<User>, client: OAuthCl
       checked(async () => toTokenSet(await openid.refreshTokenGrant(config, refreshTokenOf(tokens)), client.clock.now(), tokens)),
 
     endSessionUrl: async () => null,
+
+    readLogoutToken: async () => {
+      throw new RequestError("This provider sends no logout tokens", "invalid_logout_token");
+    },
   };
 }
 

@@ -5,6 +5,7 @@ import type { OAuthClient } from "./client.ts";
 import { createDiscovery } from "./discovery.ts";
 import { invalidResponse } from "./failure.ts";
 import { authorizationParameters, callbackWith, checked, refreshTokenOf, type ProviderFlow } from "./flow.ts";
+import { createLogoutTokenReader } from "./logout-token.ts";
 import { toIdentity, toTokenSet, type Profile } from "./profile.ts";
 
 /**
@@ -17,6 +18,7 @@ import { toIdentity, toTokenSet, type Profile } from "./profile.ts";
  */
 export function oidcFlow(issuer: string, client: OAuthClient, checkClaims?: (claims: openid.IDToken) => void): ProviderFlow {
   const discover = createDiscovery(issuer, client);
+  const readLogoutToken = createLogoutTokenReader(issuer, client, discover);
 
   return {
     client,
@@ -76,6 +78,8 @@ export function oidcFlow(issuer: string, client: OAuthClient, checkClaims?: (cla
         };
         return openid.buildEndSessionUrl(config, parameters).href;
       }),
+
+    readLogoutToken: (token) => checked(() => readLogoutToken(token)),
   };
 }
 

@@ -1,6 +1,6 @@
 import passport from "passport";
 import { asProviderError } from "../core/provider-failure.ts";
-import type { Identity, ProviderStrategy, TokenSet } from "../core/strategy.ts";
+import type { Identity, LogoutToken, ProviderStrategy, TokenSet } from "../core/strategy.ts";
 import { ConfigError, CredentialError, RequestError } from "../errors.ts";
 import { rememberAttempt, spendAttempt } from "./attempts.ts";
 import { assertCallbackUrl } from "./client.ts";
@@ -65,6 +65,10 @@ export class OAuthStrategy extends passport.Strategy implements ProviderStrategy
 
   endSessionUrl(logout: { readonly idToken: string | null; readonly returnTo?: string | undefined }): Promise<string | null> {
     return this.flow.endSessionUrl(logout);
+  }
+
+  readLogoutToken(token: string): Promise<LogoutToken> {
+    return this.flow.readLogoutToken(token);
   }
 
   /** @internal */

@@ -1,0 +1,34 @@
+import { z } from "zod";
+import { isProviderStrategy } from "../../core/strategy.ts";
+import { NotFoundError } from "../../errors.ts";
+import { route } from "../route.ts";
+
+/**
+ * A provider tells, server to server, that somebody signed out there: the sessions made by that sign-in end. Proven by the token alone, so
+ * no cookie is read. One read for the account, one for the sessions, and a write for each that ends.
+ *
+ * @see OpenID Connect Back-Channel Logout 1.0, section 2.8: 200 once it is done, 400 when it cannot be.
+ */
+export const backChannelLogoutRoute = route({
+  operationId: "backChannelLogout",
+  method: "POST",
+  path: "/logout/{provider}",
+  summary: "Where a provider says that somebody signed out there.",
+  crossSite: true,
+  params: z.strictObject({ provider: z.string().regex(/^[\w.-]{1,64}$/) }),
+  body: z.looseObject({ logout_token: z.string().regex(/^[\w-]+\.[\w-]+\.[\w-]+$/) }),
+  async handle({ kit, params: { provider }, body, source }) {
+    const strategy = kit.strategies.get(provider);
+    if (!strategy || !isProviderStrategy(strategy)) throw new NotFoundError("There is no such provider", "provider_not_found");
+    const { subject, sessionId } = await strategy.readLogoutToken(body.logout_token);
+    const account = await kit.accounts.findByIdentity({ provider, issuer: strategy.issuer, subject });
+    const sessions = account ? await kit.sessions.list(account.userId) : [];
+    const ended = sessions.filter(({ idp, methods }) =>
+      sessionId === null
+        ? methods.includes(provider)
+        : idp?.provider === provider && idp.issuer === strategy.issuer && idp.sid === sessionId,
+    );
+    await Promise.all(ended.map(({ id }) => kit.sessions.revoke(id, { reason: "revoked", source })));
+    return { json: { ended: ended.length } };
+  },
+});
