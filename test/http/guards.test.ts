@@ -2,8 +2,8 @@ import express from "express";
 import request from "supertest";
 import { afterEach, describe, expect, it } from "vitest";
 import { memoryStore } from "../../lib/adapters/memory/index.ts";
-import { StorageError } from "../../lib/errors.ts";
-import { errorHandler, requireAuth, requireRole } from "../../lib/index.ts";
+import { ConfigError, StorageError } from "../../lib/errors.ts";
+import { apiKeyGuard, errorHandler, requireAuth, requireRole } from "../../lib/index.ts";
 import type { RecordStore } from "../../lib/storage/record-store.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 import { startApp } from "../support/app.ts";
@@ -152,6 +152,45 @@ describe("a guarded route", () => {
     expect((await request(app.server).get("/danger").set("authorization", `Bearer ${key}`)).status).toBe(403);
   });
 
+  it("rule 30: tells in its challenge what is wrong with the credential, and what a step-up needs", async () => {
+    const app = await start({
+      routes(server) {
+        me(server);
+        server.get("/danger", requireAuth({ maxAge: 300 }), (_req, res) => void res.json({}));
+      },
+    });
+    const challenge = async (path: string, headers: Record<string, string>) => {
+      const response = await request(app.server).get(path).set(headers);
+      return [response.status, response.body.code, response.headers["www-authenticate"]];
+    };
+    await app.auth.users.create({ id: "user-1" });
+    const { session, token } = await app.auth.sessions.create({ userId: "user-1", transport: "token" });
+    const bearer = { authorization: `Bearer ${token}` };
+    app.clock.advance(301);
+    expect(await challenge("/danger", bearer)).toEqual([
+      401,
+      "insufficient_user_authentication",
+      'Bearer error="insufficient_user_authentication", max_age="300"',
+    ]);
+    await app.auth.sessions.revoke(session.id);
+    expect(await challenge("/me", bearer)).toEqual([401, "session_not_found", 'Bearer error="invalid_token"']);
+    expect(await challenge("/me", { authorization: "Bearer" })).toEqual([401, "invalid_token", 'Bearer error="invalid_token"']);
+    expect(await challenge("/me", {})).toEqual([401, "authentication_required", "Bearer"]);
+  });
+
+  it("lets API keys alone through apiKeyGuard()", async () => {
+    const app = await start({
+      routes: (server) => server.get("/reports", apiKeyGuard({ scope: ["read"] }), (req, res) => void res.json({ kind: req.auth.kind })),
+    });
+    const { key } = await app.auth.apiKeys.create({ userId: "user-1", name: "ci", scopes: ["read"] });
+    const { key: bare } = await app.auth.apiKeys.create({ userId: "user-1", name: "bare" });
+    const status = async (headers: Record<string, string>) => (await request(app.server).get("/reports").set(headers)).status;
+    expect(await status({ authorization: `Bearer ${key}` })).toBe(200);
+    expect(await status({ authorization: `Bearer ${bare}` })).toBe(403);
+    expect(await status({ cookie: await cookieOf(app) })).toBe(403);
+    expect(await status({})).toBe(401);
+  });
+
   it("loads the user when asked to", async () => {
     const app = await start({
       routes: (server) => server.get("/name", requireAuth({ user: true }), (req, res) => void res.json({ name: req.user?.name })),
@@ -217,6 +256,29 @@ describe("a store outage", () => {
     expect(open.headers["set-cookie"]).toBeUndefined();
   });
 
+  it("rule 43: of the users, where all are loaded, leaves public pages up and is 503 behind a guard", async () => {
+    const clock = createTestClock();
+    const store = memoryStore({ clock });
+    const down: RecordStore = {
+      ...store,
+      get: (from, key) => (from.name === "users" ? Promise.reject(new Error("driver: connection lost")) : store.get(from, key)),
+    };
+    const app = await start({
+      store: down,
+      clock,
+      loadUser: true,
+      routes(server) {
+        me(server);
+        server.get("/", (req, res) => void res.json({ kind: req.auth.kind, failure: req.auth.failure?.code }));
+      },
+    });
+    const cookie = `sid=${(await app.auth.sessions.create({ userId: "user-1" })).token}`;
+    const guarded = await request(app.server).get("/me").set("cookie", cookie);
+    expect([guarded.status, guarded.headers["retry-after"], guarded.body.code]).toEqual([503, "1", "storage_unavailable"]);
+    expect(guarded.text).not.toContain("driver");
+    await request(app.server).get("/").set("cookie", cookie).expect(200, { kind: "anonymous", failure: "storage_unavailable" });
+  });
+
   it("rule 43: is not turned into a redirect to the sign-in page", async () => {
     const clock = createTestClock();
     const store = memoryStore({ clock });
@@ -229,6 +291,16 @@ describe("a store outage", () => {
 });
 
 describe("options of a guard", () => {
+  it("rule 32: never turn a role that is missing into any role", () => {
+    for (const roles of [undefined, "", [], [""], null, [undefined]]) {
+      expect(() => requireRole(roles as never), JSON.stringify(roles)).toThrow(ConfigError);
+    }
+  });
+
+  it("may be undefined where they come from the environment", () => {
+    expect(() => requireAuth({ signInUrl: process.env["NO_SUCH_VARIABLE"], user: undefined, onRefused: undefined })).not.toThrow();
+  });
+
   it.each([
     [{ scopes: ["a"] }, 'requireAuth.scopes: unknown option; did you mean "scope"?'],
     [{ scope: [] }, "requireAuth.scope"],

@@ -1,9 +1,9 @@
 import cookieParser from "cookie-parser";
 import express from "express";
 import request from "supertest";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { memoryStore } from "../../lib/adapters/memory/index.ts";
-import { authenticate, createAuth, csrf, errorHandler, rateLimit, requireAuth } from "../../lib/index.ts";
+import { authenticate, createAuth, errorHandler, requireAuth } from "../../lib/index.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 import { startApp } from "../support/app.ts";
 import { TEST_SECRET } from "../support/kit.ts";
@@ -78,6 +78,36 @@ describe("app.use(auth)", () => {
     await request(app).get("/auth/providers").expect(404);
   });
 
+  it("composes: auth.routes() alone finds out by itself who asks", async () => {
+    const auth = newAuth({ basePath: "/account" });
+    const app = express().use("/account", auth.routes());
+    await auth.users.create({ id: "user-1" });
+    const { token } = await auth.sessions.create({ userId: "user-1" });
+    await request(app).get("/account/me").expect(401);
+    const me = await request(app).get("/account/me").set("cookie", `sid=${token}`).expect(200);
+    expect(me.body.id).toBe("user-1");
+    await request(app).post("/account/guest").expect(200);
+  });
+
+  it("keeps two of them apart, each with its own cookie and store", async () => {
+    const staff = newAuth({ basePath: "/staff/auth", cookie: { name: "staff" } });
+    const auth = newAuth();
+    const app = express().use("/staff", staff).use(auth);
+    const { token } = await auth.sessions.create({ userId: "user-1" });
+    await request(app).get("/auth/sessions").set("cookie", `sid=${token}`).expect(200);
+    await request(app).get("/staff/auth/sessions").set("cookie", `sid=${token}; staff=${token}`).expect(401);
+  });
+
+  it("says once that it serves loopback hosts only, and once that the secret is made up", () => {
+    const warned = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+    closing.push(createAuth());
+    expect(warned.mock.calls.map(([message]) => String(message)).sort()).toEqual([
+      expect.stringContaining("no `baseUrl`"),
+      expect.stringContaining("no `secret`"),
+    ]);
+    warned.mockRestore();
+  });
+
   it("serves loopback hosts only while there is no baseUrl", async () => {
     const app = express().use(newAuth());
     for (const host of ["localhost:3000", "127.0.0.1:1", "[::1]:3000", "app.localhost"])
@@ -132,6 +162,18 @@ describe("app.use(auth)", () => {
     await agent.get("/read").expect({ theme: "dark" });
   });
 
+  it("finishes what it writes back before it closes", async () => {
+    const clock = createTestClock();
+    const store = memoryStore({ clock });
+    const auth = createAuth({ secret: TEST_SECRET, store: { ...store, close: async () => {} }, clock });
+    const app = express().use(auth);
+    const { session, token } = await auth.sessions.create({ userId: "user-1" });
+    clock.advance(61);
+    await request(app).get("/auth/sessions").set("cookie", `sid=${token}`).expect(200);
+    await auth.close();
+    expect((await auth.sessions.get(session.id))?.lastSeenAt).toBe(clock.now());
+  });
+
   it("loads the user for every request where that is asked for", async () => {
     const app = await start({
       loadUser: true,
@@ -175,46 +217,5 @@ describe("cookies", () => {
     expect([guest.headers["set-cookie"]].flat()[0]).toMatch(
       /^__Secure-acme=[\w-]{107}; Max-Age=604800; Domain=example.com; Path=\/; .*; Secure; SameSite=Lax$/,
     );
-  });
-});
-
-describe("csrf()", () => {
-  it("rule 36: protects cookies of the application's own", async () => {
-    const app = express().use(csrf({ origin: "https://app.example.com", trustedOrigins: ["https://admin.example.com"] }));
-    app.all("/", (_req, res) => void res.json({}));
-    const post = (headers: Record<string, string>) => request(app).post("/").set(headers);
-    await post({}).expect(200);
-    await post({ "sec-fetch-site": "same-origin" }).expect(200);
-    await post({ "sec-fetch-site": "none" }).expect(200);
-    await post({ origin: "https://app.example.com" }).expect(200);
-    await post({ origin: "https://admin.example.com", "sec-fetch-site": "same-site" }).expect(200);
-    for (const origin of ["null", "https://app.example.com.evil.example", "http://app.example.com", "https://app.example.com:8443", ""])
-      await post({ origin, "sec-fetch-site": "cross-site" }).expect(403);
-    await post({ "sec-fetch-site": "cross-site" }).expect(403);
-    await request(app).get("/").set("sec-fetch-site", "cross-site").expect(200);
-  });
-});
-
-describe("rateLimit()", () => {
-  it("counts by source, says what is left, and refuses with Retry-After", async () => {
-    const app = await start({
-      routes: (server) => server.get("/limited", rateLimit({ name: "limited", limit: "2/1m" }), (_req, res) => void res.json({})),
-    });
-    const first = await request(app.server).get("/limited").expect(200);
-    expect([first.headers["ratelimit-policy"], first.headers["ratelimit"]]).toEqual(['"limited";q=2;w=60', '"limited";r=1;t=60']);
-    await request(app.server).get("/limited").expect(200);
-    const refused = await request(app.server).get("/limited").expect(429);
-    expect(refused.headers["retry-after"]).toBe("60");
-    app.clock.advance(60);
-    await request(app.server).get("/limited").expect(200);
-  });
-
-  it("rule 47: fails closed when the store is down", async () => {
-    const store = { ...memoryStore(), count: () => Promise.reject(new Error("down")) };
-    const app = await start({
-      store,
-      routes: (server) => server.get("/limited", rateLimit({ name: "limited", limit: "2/1m" }), (_req, res) => void res.json({})),
-    });
-    await request(app.server).get("/limited").expect(503);
   });
 });
