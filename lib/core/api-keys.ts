@@ -7,7 +7,7 @@ import { apiKeyTag, createApiKeyTexts } from "./api-key-text.ts";
 import type { Background } from "./background.ts";
 import type { Events, RequestSource } from "./events.ts";
 import { mayStay, type Membership } from "./membership.ts";
-import { sameEpoch, type Principals, type Standing } from "./principals.ts";
+import { sameEpoch, type EpochPair, type Principals, type Standing } from "./principals.ts";
 import { readable, reportingUnreadable } from "./unreadable-records.ts";
 
 export type { ApiKey } from "./api-key-record.ts";
@@ -43,6 +43,8 @@ export interface NewApiKey {
   /** Narrows the owner's roles to these. Default: all that the owner has, at each time. Never from a request. */
   readonly roles?: readonly string[] | undefined;
   readonly source?: RequestSource | null | undefined;
+  /** The epoch of the session in which it is asked for. Default: not compared, so an ending between that proof and the key goes unnoticed. */
+  readonly epoch?: EpochPair | undefined;
 }
 
 /** A key's description together with the one copy of the key. */
@@ -157,7 +159,7 @@ export function createApiKeys({ store, clock, principals, events, background, op
       : [await committed, await principals.standing(userId)];
     if (!done || stands(after, made.epoch)) return done;
     await remove(made);
-    throw new CredentialError("credentials_ended", "All credentials of this user were ended meanwhile");
+    throw endedMeanwhile();
   };
 
   /** The minute's check and write-back. What it finds stale it ends; what it writes cannot bring a removed key back. */
@@ -200,10 +202,11 @@ export function createApiKeys({ store, clock, principals, events, background, op
   const keyOf = (userId: string, id: string): RecordKey => ({ partition: apiKeyTag(userId), id });
 
   return {
-    async create({ userId, name, scopes = [], grantable, ttl: asked, tenantId = null, roles, source = null }) {
+    async create({ userId, name, scopes = [], grantable, ttl: asked, tenantId = null, roles, source = null, epoch }) {
       const contents = { userId, tenantId, name: checkedName(name), scopes: checkedScopes(scopes, grantable) };
       const life = lifeOf(asked);
       const standing = await principals.activeStanding(userId);
+      if (epoch && !stands(standing, epoch)) throw endedMeanwhile();
       const expiresAt = life === null ? null : clock.now() + life * 1000;
       const { key, record } = make(standing, { ...contents, expiresAt }, roles ? [...roles] : null);
       const insert: Write = { op: "insert", in: apiKeyCollection, record: encodeApiKey(record), max, over: "refuse" };
@@ -313,6 +316,10 @@ interface Made {
 /** What a successor made at `now` takes over: the same length of life, counted anew. */
 function renewed({ userId, name, scopes, tenantId, createdAt, expiresAt }: ApiKey, now: number): Contents {
   return { userId, name, scopes, tenantId, expiresAt: expiresAt === null ? null : now + expiresAt - createdAt };
+}
+
+function endedMeanwhile(): CredentialError {
+  return new CredentialError("credentials_ended", "All credentials of this user were ended meanwhile");
 }
 
 function narrowed(roles: readonly string[], limit: readonly string[] | null): readonly string[] {

@@ -483,6 +483,15 @@ describe("ending API keys", () => {
     expect(kit.told.filter(({ type }) => type === "api_key.created")).toEqual([]);
   });
 
+  it("rule 9: a key asked for in a session that was ended before it is made, is not made", async () => {
+    const { apiKeys, principals } = createKit();
+    const { epoch } = await principals.standing("user-1");
+    await expect(apiKeys.create({ userId: "user-1", name: "in time", epoch })).resolves.toBeDefined();
+    await principals.raiseEpoch("user-1");
+    await expect(apiKeys.create({ userId: "user-1", name: "late", epoch })).rejects.toMatchObject({ code: "credentials_ended" });
+    expect((await apiKeys.list("user-1")).map(({ name }) => name)).toEqual(["in time"]);
+  });
+
   it("rule 9: 64 made at once against the ending of all: none is still good", async () => {
     const { apiKeys, principals, clock, settled } = createKit();
     const making = Promise.allSettled(Array.from({ length: 64 }, (_, n) => apiKeys.create({ userId: "user-1", name: `${n}` })));

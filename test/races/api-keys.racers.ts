@@ -1,17 +1,20 @@
-import { after, atOnce, overRedis, type RaceKit } from "./kit.ts";
-
-/** Microseconds on a clock that all processes of a machine share. */
-const monotonic = () => Number(process.hrtime.bigint() / 1000n);
+import type { EpochPair } from "../../lib/core/principals.ts";
+import { after, atOnce, monotonic, overRedis, type RaceKit } from "./kit.ts";
 
 export const moves = {
   /** Makes ten keys; racers may hold five for one owner. */
   create: ({ apiKeys }: RaceKit, { userId }: { userId: string }, index: number) =>
     atOnce(10, async (n) => (await apiKeys.create({ userId, name: `key ${index} ${n}` })).key),
 
-  /** Makes five keys; the first racer disables their owner when `steps` answers came. */
-  createWhileDisabled: async (kit: RaceKit, { userId, steps }: { userId: string; steps: number }, index: number) => {
-    const creating = atOnce(5, async (n) => (await kit.apiKeys.create({ userId, name: `key ${index} ${n}` })).key);
-    const ending = index === 0 ? after(kit, steps).then(() => kit.managedUsers.disable(userId)) : null;
+  /** Makes five keys, in a session of `epoch`; the first racer ends all that their owner has when `steps` answers came. */
+  createWhileEnded: async (
+    kit: RaceKit,
+    { userId, epoch, steps, by }: { userId: string; epoch: EpochPair; steps: number; by: "purge" | "disable" },
+    index: number,
+  ) => {
+    const end = () => (by === "disable" ? kit.managedUsers.disable(userId) : kit.purge(userId));
+    const creating = atOnce(5, async (n) => (await kit.apiKeys.create({ userId, name: `key ${index} ${n}`, epoch })).key);
+    const ending = index === 0 ? after(kit, steps).then(end) : null;
     const [outcomes] = await Promise.all([creating, ending]);
     return outcomes;
   },

@@ -32,16 +32,20 @@ describe.each(kinds)("API keys, raced over $name", { timeout: RACE_TIMEOUT }, ({
       expect(await arena.kit.apiKeys.list(userId)).toHaveLength(5);
     }));
 
-  it("rule 9: of creations at once with the disabling of their owner none is accepted afterwards", () =>
-    repeat(rounds, async (round) => {
-      const userId = arena.id();
+  it.each(["purge", "disable"] as const)(
+    "rule 9: of creations at once with %s of all that their owner has none is accepted afterwards",
+    (by) =>
+      repeat(rounds, async (round) => {
+        const userId = arena.id();
+        const { epoch } = await arena.kit.principals.standing(userId);
 
-      const outcomes = (await arena.race("createWhileDisabled", { userId, steps: round % 6 })).flat();
+        const outcomes = (await arena.race("createWhileEnded", { userId, epoch, steps: round % 6, by })).flat();
 
-      const made = valuesOf(outcomes);
-      expect(await use(made)).toEqual(made.length === 0 ? {} : { invalid_token: made.length });
-      expect(await arena.kit.apiKeys.list(userId)).toEqual([]);
-    }));
+        const made = valuesOf(outcomes);
+        expect(await use(made)).toEqual(made.length === 0 ? {} : { invalid_token: made.length });
+        expect(await arena.kit.apiKeys.list(userId)).toEqual([]);
+      }),
+  );
 
   it("rule 1: of 20 rotations of one key one makes a successor, beside the old key", () =>
     repeat(rounds, async () => {

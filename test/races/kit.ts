@@ -56,6 +56,8 @@ export function createRaceKit(store: RecordStore, clock: TestClock) {
     users,
     accounts,
     apiKeys,
+    /** Ends all sessions and keys of a user. */
+    purge,
     magicCodes: createMagicCodes({ store, keys, clock, events, rateLimits, principals, send: (mail) => void mails.push(mail) }),
     signIn: createSignIn({ users, accounts, principals, events, purge }),
     managedUsers: createManagedUsers({ users, principals, sessions, apiKeys, accounts, events }),
@@ -122,4 +124,9 @@ export async function outcomeOf<T>(call: () => Promise<T>): Promise<Outcome<T>> 
 /** Waits about as long as `steps` answers of the store take, so that rounds meet at different places. */
 export async function after(kit: RaceKit, steps: number): Promise<void> {
   for (let step = 0; step < steps; step += 1) await kit.principals.standing("nobody");
+}
+
+/** Microseconds on a clock that all processes of a machine share. */
+export function monotonic(): number {
+  return Number(process.hrtime.bigint() / 1000n);
 }

@@ -1,5 +1,5 @@
 import type { Session } from "../../lib/core/sessions.ts";
-import { after, atOnce, outcomeOf, overRedis, type Outcome, type RaceKit } from "./kit.ts";
+import { after, atOnce, monotonic, outcomeOf, overRedis, type Outcome, type RaceKit } from "./kit.ts";
 
 /** A signed-in request: looks its session up first. */
 async function within<T>({ sessions }: RaceKit, token: string, work: (session: Session) => T | Promise<T>): Promise<T> {
@@ -7,9 +7,6 @@ async function within<T>({ sessions }: RaceKit, token: string, work: (session: S
   if (failure) throw failure;
   return work(session);
 }
-
-/** Microseconds on a clock that all processes of a machine share. */
-const monotonic = () => Number(process.hrtime.bigint() / 1000n);
 
 export const moves = {
   /** Ten requests that write to a session, each in another way; the first racer signs it out when `steps` answers came. */

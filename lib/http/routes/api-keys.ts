@@ -24,9 +24,20 @@ export const apiKeyRoutes = [
       expires_in: z.number().int().positive().nullable().optional(),
     }),
     async handle({ kit, http, req, source, body }) {
-      const { userId, tenantId } = signedIn(req);
+      const auth = signedIn(req);
+      const { userId, tenantId } = auth;
       const { name, scopes, expires_in: ttl } = body;
-      const { apiKey, key } = await kit.apiKeys.create({ userId, name, scopes, grantable: http.apiKeyScopes, ttl, tenantId, source });
+      const epoch = auth.kind === "session" ? auth.session.epoch : undefined;
+      const { apiKey, key } = await kit.apiKeys.create({
+        userId,
+        name,
+        scopes,
+        grantable: http.apiKeyScopes,
+        ttl,
+        tenantId,
+        source,
+        epoch,
+      });
       return { json: { ...apiKeyView(apiKey), key } };
     },
   }),
