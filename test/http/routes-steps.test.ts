@@ -22,8 +22,8 @@ class Acme extends Strategy {
   override name = "acme";
   override authenticate(req: { query: Record<string, unknown> }) {
     const { code } = req.query;
-    if (code === undefined) return this.redirect("https://acme.example/authorize");
-    const [subject = "", email = null] = String(code).split(":");
+    if (typeof code !== "string") return this.redirect("https://acme.example/authorize");
+    const [subject = "", email = null] = code.split(":");
     if (subject === "denied") return this.fail("denied");
     this.success(identity(subject, email) as object as Express.User);
   }
