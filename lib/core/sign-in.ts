@@ -118,6 +118,8 @@ export function createSignIn(parts: SignInParts): SignIn {
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
         const account = await accounts.findByIdentity(identity);
         const holder = account || email === null ? null : await users.findByEmail(email);
+        // An account comes before its user, so that one made for this identity in between is told from somebody else's by looking again.
+        if (holder && (await accounts.findByIdentity(identity))) continue;
         if (holder) return byEmail(holder, identity, from);
         const begun = account ?? (await accounts.begin(identity, ids()));
         const resolved = begun.pending ? await first(begun, identity, email, from) : await returning(begun, identity);

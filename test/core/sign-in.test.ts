@@ -104,6 +104,21 @@ describe("signing in with an identity", () => {
     expect(types()).toEqual(["account.linked", "user.created"]);
   });
 
+  it("rule 10: takes no user for somebody else's whom another first sign-in made between looking for the account and for the address", async () => {
+    const { through, before } = interruptible();
+    const { signIn, all } = createTestSignIn({ through });
+    let first: unknown = null;
+    before("find", "users", async () => {
+      first = await signIn.withIdentity(identity());
+    });
+
+    const second = await signIn.withIdentity(identity());
+
+    expect(second.created).toBe(false);
+    expect(first).toEqual({ ...second, created: true });
+    expect((await all()).accounts).toHaveLength(1);
+  });
+
   it("rule 10: gives an address to one of many identities that claim it at once", async () => {
     const { signIn, all, accounts } = createTestSignIn();
     const results = await race((n) => signIn.withIdentity(identity({ subject: String(n) })));
