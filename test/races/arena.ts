@@ -1,3 +1,4 @@
+import type { Redis } from "ioredis";
 import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 import { startRacers } from "../support/race.ts";
@@ -45,8 +46,7 @@ async function openProcesses<M extends Moves>(worker: URL): Promise<Arena<M>> {
     race: async (move, args) => (await racers.race({ move, args, at: kit.clock.now() })) as never,
     async close() {
       await racers.stop();
-      for await (const keys of client.scanStream({ match: `${redis.prefix}*`, count: 1000 }))
-        if ((keys as string[]).length > 0) await client.unlink(...(keys as string[]));
+      await unlinkAll(client, redis.prefix);
       await close();
     },
   };
@@ -71,6 +71,12 @@ let opened = 0;
 function counted(): () => string {
   let ids = 0;
   return () => `racer-${(ids += 1)}`;
+}
+
+/** Leaves nothing behind in a Redis that others use too. */
+export async function unlinkAll(client: Redis, prefix: string): Promise<void> {
+  for await (const keys of client.scanStream({ match: `${prefix}*`, count: 1000 }) as AsyncIterable<string[]>)
+    if (keys.length > 0) await client.unlink(...keys);
 }
 
 /** One round after another. */
