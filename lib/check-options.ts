@@ -1,3 +1,4 @@
+import { systemClock, type Clock } from "./clock.ts";
 import { ConfigError } from "./errors.ts";
 
 /**
@@ -22,6 +23,18 @@ export function assertTexts(option: string, value: unknown): void {
   if (!Array.isArray(value) || value.length === 0 || value.some((item) => typeof item !== "string" || item === "")) {
     throw new ConfigError(option, "give a list of one or more texts, or leave it out");
   }
+}
+
+/** @throws {ConfigError} unless `value` is absent, true or false: "false", as an environment has it, would count as true. */
+export function assertFlag(option: string, value: unknown): void {
+  if (value !== undefined && typeof value !== "boolean") throw new ConfigError(option, "give true or false");
+}
+
+/** The machine's clock when absent. @throws {ConfigError} for what tells no time. */
+export function resolveClock(option: string, clock: Clock | null | undefined): Clock {
+  if (clock === undefined || clock === null) return systemClock;
+  if (typeof clock.now !== "function") throw new ConfigError(option, "give an object with now(), which returns Unix milliseconds");
+  return clock;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Strategy } from "passport";
-import { assertOptions, assertTexts, resolveSignInUrl } from "./check-options.ts";
-import { systemClock, type Clock } from "./clock.ts";
+import { assertFlag, assertOptions, assertTexts, resolveClock, resolveSignInUrl } from "./check-options.ts";
+import type { Clock } from "./clock.ts";
 import type { ApiKeysOptions } from "./core/api-keys.ts";
 import { resolveMagicCodesOptions, type MagicCodesOptions } from "./core/magic-code-options.ts";
 import { resolveSessionLife } from "./core/session-life.ts";
@@ -136,21 +136,19 @@ export function resolveOptions(options: AuthOptions, environment: string | undef
   assertOptions("createAuth", options, OPTIONS);
   const production = environment === "production";
   const origin = resolveBaseUrl(options.baseUrl, production);
-  if (production && !options.store)
+  const store = resolveStore(options.store);
+  if (production && !store)
     throw new ConfigError("store", "production needs a store that outlives the process, such as redisStore({ client })");
-  if (production && options.store && !options.store.persistent)
-    throw new ConfigError("store", `"${options.store.name}" forgets everything at a restart: use another in production`);
+  if (production && store && !store.persistent)
+    throw new ConfigError("store", `"${store.name}" forgets everything at a restart: use another in production`);
   assertTexts("linkByEmail", options.linkByEmail);
-  for (const name of ["loadUser", "allowInsecureCookies", "allowTokensInBrowsers"] as const) {
-    // "false", as an environment has it, would count as true.
-    if (options[name] !== undefined && typeof options[name] !== "boolean") throw new ConfigError(name, "give true or false");
-  }
+  for (const name of ["loadUser", "allowInsecureCookies", "allowTokensInBrowsers"] as const) assertFlag(name, options[name]);
   resolveMagicCodesOptions(options.magicCodes ?? {});
   return {
     secrets: resolveSecrets(options.secret, production),
     origin,
     basePath: resolveBasePath(options.basePath),
-    store: options.store ?? null,
+    store,
     strategies: resolveStrategies(options.strategies ?? []),
     email: resolveEmail(options.email),
     appName: resolveAppName(options.appName, origin),
@@ -166,7 +164,7 @@ export function resolveOptions(options: AuthOptions, environment: string | undef
     users: resolveUsers(options.users),
     linkByEmail: options.linkByEmail ?? [],
     allowTokensInBrowsers: options.allowTokensInBrowsers ?? false,
-    clock: options.clock ?? systemClock,
+    clock: resolveClock("clock", options.clock),
     production,
   };
 }
@@ -204,14 +202,25 @@ function resolveBasePath(basePath = "/auth"): string {
   return basePath;
 }
 
+function resolveStore(store: RecordStore | undefined): RecordStore | null {
+  if (store === undefined || store === null) return null;
+  const missing = RECORD_STORE.find((name) => typeof store[name] !== "function");
+  if (missing) throw new ConfigError("store", `lacks ${missing}(): give a store such as redisStore({ client })`);
+  return store;
+}
+
+const RECORD_STORE = [
+  "get", "list", "find", "take", "commit", "count", "scan", "sweep", "watch", "migrate", "close",
+] as const satisfies readonly (keyof RecordStore)[]; // prettier-ignore
+
 function resolveStrategies(strategies: readonly Strategy[]): ReadonlyMap<string, Strategy> {
   if (!Array.isArray(strategies)) throw new ConfigError("strategies", "give a list of strategies");
   const byName = new Map<string, Strategy>();
   for (const strategy of strategies as readonly Strategy[]) {
-    const { name } = strategy;
-    if (typeof strategy.authenticate !== "function")
+    if (typeof strategy?.authenticate !== "function")
       throw new ConfigError("strategies", "each must be a Passport strategy: an object with authenticate()");
-    if (!name || !/^[\w.-]{1,64}$/.test(name))
+    const { name } = strategy;
+    if (typeof name !== "string" || !/^[\w.-]{1,64}$/.test(name))
       throw new ConfigError(
         "strategies",
         `"${String(name)}" cannot be part of a path: give the strategy a name of letters, digits, ".", "_", "-"`,
@@ -223,7 +232,7 @@ function resolveStrategies(strategies: readonly Strategy[]): ReadonlyMap<string,
 }
 
 function resolveEmail(email: EmailTransport | undefined): EmailTransport | null {
-  if (email !== undefined && typeof email.send !== "function")
+  if (email !== undefined && typeof email?.send !== "function")
     throw new ConfigError("email", "give a transport: an object with send(message)");
   return email ?? null;
 }
@@ -248,7 +257,7 @@ function resolveTemplates(own: Partial<EmailTemplates>): EmailTemplates {
 
 function resolveUsers(users: UserStore | undefined): UserStore | null {
   if (users === undefined) return null;
-  const missing = USER_STORE.find((name) => typeof users[name] !== "function");
+  const missing = USER_STORE.find((name) => typeof users?.[name] !== "function");
   if (missing) throw new ConfigError("users", `lacks ${missing}(): give an object with ${USER_STORE.join(", ")}`);
   return users;
 }
@@ -281,7 +290,8 @@ function resolveCookie(options: CookieSettings, origin: string | null, allowInse
   if (typeof name !== "string" || !/^[\w-]{1,64}$/.test(name)) throw new ConfigError("cookie.name", "use letters, digits, `_` and `-`");
   if (/^__(?:host|secure)-/i.test(name))
     throw new ConfigError("cookie.name", "leave the prefix out: it is added where the scheme of baseUrl allows it");
-  if (domain !== undefined && !/^[a-z0-9.-]+$/i.test(domain)) throw new ConfigError("cookie.domain", `"${domain}" is no domain`);
+  if (domain !== undefined && (typeof domain !== "string" || !/^\.?[a-z0-9-]+(?:\.[a-z0-9-]+)+$/i.test(domain)))
+    throw new ConfigError("cookie.domain", `"${String(domain)}" is no domain: write it as example.com`);
   if (!["lax", "strict", "none"].includes(sameSite)) throw new ConfigError("cookie.sameSite", 'give "lax", "strict" or "none"');
   const secure = origin?.startsWith("https:") ?? false;
   if (!secure && origin && !isLoopback(new URL(origin).hostname) && !allowInsecure) {
@@ -301,6 +311,7 @@ function resolveApiKeys(apiKeys: AuthOptions["apiKeys"]): Pick<AuthConfig, "apiK
   assertOptions("apiKeys", apiKeys, ["prefix", "ttl", "idleTtl", "allowNoExpiry", "max", "scopes"]);
   const { scopes, ...options } = apiKeys;
   assertTexts("apiKeys.scopes", scopes);
+  assertFlag("apiKeys.allowNoExpiry", options.allowNoExpiry);
   return { apiKeys: options, apiKeyRoutes: true, apiKeyScopes: new Set(scopes) };
 }
 

@@ -1,5 +1,5 @@
 import { ConfigError, CredentialError } from "../lib/errors.ts";
-import { resolveClient, type OAuthClientOptions } from "../lib/oauth/client.ts";
+import { assertIssuer, resolveClient, type OAuthClientOptions } from "../lib/oauth/client.ts";
 import { oidcFlow } from "../lib/oauth/oidc-flow.ts";
 import { OAuthStrategy } from "../lib/oauth/strategy.ts";
 
@@ -25,6 +25,7 @@ export interface GoogleOptions extends OAuthClientOptions {
  */
 export function google(options: GoogleOptions): OAuthStrategy {
   const { issuer = "https://accounts.google.com", hostedDomain } = options ?? {};
+  assertIssuer("google.issuer", issuer);
   assertHostedDomain(hostedDomain, options?.authorizationParameters);
   const defaults = { name: "google", scope: ["openid", "email", "profile"], addresses: [issuer] };
   const client = resolveClient("google", options, defaults, ["issuer", "hostedDomain"]);

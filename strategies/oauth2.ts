@@ -26,6 +26,7 @@ const ENDPOINTS = ["authorizationEndpoint", "tokenEndpoint", "userinfoEndpoint"]
  * }, { clientId, clientSecret });
  */
 export function oauth2<User>(provider: OAuth2Provider<User>, options: OAuthClientOptions): OAuthStrategy {
+  if (typeof provider?.name !== "string") throw new ConfigError("oauth2", "give the provider's `name` and endpoints");
   for (const endpoint of ENDPOINTS) {
     if (!URL.canParse(provider[endpoint])) throw new ConfigError(`${provider.name}.${endpoint}`, "give the whole URL");
   }

@@ -1,5 +1,5 @@
 import { ConfigError } from "../lib/errors.ts";
-import { resolveClient, type OAuthClientOptions } from "../lib/oauth/client.ts";
+import { assertIssuer, resolveClient, type OAuthClientOptions } from "../lib/oauth/client.ts";
 import { oidcFlow } from "../lib/oauth/oidc-flow.ts";
 import { OAuthStrategy } from "../lib/oauth/strategy.ts";
 
@@ -18,12 +18,7 @@ export interface OidcOptions extends OAuthClientOptions {
  */
 export function oidc(options: OidcOptions): OAuthStrategy {
   const { issuer } = options ?? {};
-  if (typeof issuer !== "string" || issuer === "") {
-    throw new ConfigError("oidc.issuer", "is missing: set it to the provider's issuer, such as https://login.example.com");
-  }
-  if (!URL.canParse(issuer) || !/^https?:$/.test(new URL(issuer).protocol) || /[?#]/.test(issuer)) {
-    throw new ConfigError("oidc.issuer", `"${issuer}" is no issuer: write it as https://login.example.com`);
-  }
+  assertIssuer("oidc.issuer", issuer);
   const client = resolveClient("oidc", options, { name: "oidc", scope: ["openid", "email", "profile"], addresses: [issuer] }, ["issuer"]);
   if (!client.scope.includes("openid")) throw new ConfigError("oidc.scope", 'include "openid": without it there is no ID token');
   return new OAuthStrategy(oidcFlow(issuer, client));

@@ -39,7 +39,7 @@ const SHOWN = 9;
 
 /** @throws {ConfigError} when `prefix` is not 1 to 12 of letters, digits, `_`, `-` and `.`. */
 export function createApiKeyTexts(prefix: string): ApiKeyTexts {
-  if (!/^[\w.-]{1,12}$/.test(prefix)) {
+  if (typeof prefix !== "string" || !/^[\w.-]{1,12}$/.test(prefix)) {
     throw new ConfigError("apiKeys.prefix", 'give 1 to 12 letters, digits, "_", "-" or ".", such as "sk-"');
   }
   const exact = new RegExp(`^${apiKeyPattern(prefix).source}$`);

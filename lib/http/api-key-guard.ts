@@ -1,3 +1,4 @@
+import { assertOptions } from "../check-options.ts";
 import type { Guard } from "./request.ts";
 import { requireAuth, type RequireAuthOptions } from "./require-auth.ts";
 
@@ -9,5 +10,6 @@ export type ApiKeyGuardOptions = Pick<RequireAuthOptions, "scope" | "roles" | "o
  * @example app.get("/api/reports", apiKeyGuard({ scope: ["reports:read"] }), listReports);
  */
 export function apiKeyGuard(options: ApiKeyGuardOptions = {}): Guard {
+  assertOptions("apiKeyGuard", options, ["scope", "roles", "onRefused"]);
   return requireAuth({ ...options, kinds: ["api_key"] });
 }

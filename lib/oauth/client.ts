@@ -1,5 +1,5 @@
-import { assertOptions, assertTexts } from "../check-options.ts";
-import { systemClock, type Clock } from "../clock.ts";
+import { assertFlag, assertOptions, assertTexts, resolveClock } from "../check-options.ts";
+import type { Clock } from "../clock.ts";
 import { ConfigError } from "../errors.ts";
 import { isLoopbackHost, type Fetch, type ProviderHttp } from "./http.ts";
 
@@ -78,10 +78,14 @@ export function resolveClient(
   assertTexts(`${where}.scope`, options.scope);
   if (callbackUrl !== undefined) assertCallbackUrl(`${where}.callbackUrl`, callbackUrl);
   if (responseMode !== "query" && responseMode !== "form_post") throw fault("responseMode", 'give "query" or "form_post"');
-  for (const [parameter, value] of Object.entries(options.authorizationParameters ?? {})) {
+  const parameters = options.authorizationParameters ?? {};
+  if (typeof parameters !== "object" || Array.isArray(parameters))
+    throw fault("authorizationParameters", "give an object of names and texts");
+  for (const [parameter, value] of Object.entries(parameters)) {
     if (RESERVED.has(parameter)) throw fault("authorizationParameters", `leave "${parameter}" out: it is set for you`);
     if (typeof value !== "string") throw fault("authorizationParameters", `give "${parameter}" as text`);
   }
+  assertFlag(`${where}.allowInsecureRequests`, options.allowInsecureRequests);
   if (options.fetch !== undefined && typeof options.fetch !== "function") throw fault("fetch", "give a function like the global fetch");
 
   return {
@@ -91,13 +95,24 @@ export function resolveClient(
     scope: [...scope],
     callbackUrl: callbackUrl ?? null,
     responseMode,
-    authorizationParameters: { ...options.authorizationParameters },
+    authorizationParameters: { ...parameters },
     http: {
       fetch: options.fetch ?? ((url, init) => globalThis.fetch(url, init)),
       plainHttp: options.allowInsecureRequests === true ? "all" : plainHttpOf(where, defaults.addresses),
     },
-    clock: options.clock ?? systemClock,
+    clock: resolveClock(`${where}.clock`, options.clock),
   };
+}
+
+/** @throws {ConfigError} unless it is an issuer identifier: a URL without query and fragment (OpenID Connect Core 1.0, section 1.2). */
+export function assertIssuer(option: string, issuer: unknown): asserts issuer is string {
+  if (issuer === undefined || issuer === "")
+    throw new ConfigError(option, "is missing: set it to the provider's issuer, such as https://login.example.com");
+  if (typeof issuer !== "string" || !URL.canParse(issuer) || !/^https?:$/.test(new URL(issuer).protocol) || /[?#]/.test(issuer))
+    throw new ConfigError(
+      option,
+      `${typeof issuer === "string" ? `"${issuer}"` : "this"} is no issuer: write it as https://login.example.com`,
+    );
 }
 
 /** @throws {ConfigError} unless `url` is an absolute http or https URL without query and fragment (RFC 6749, section 3.1.2). */

@@ -53,6 +53,14 @@ export function assertClient(client: RedisClient): asserts client is CheckedClie
   if ("replyMapping" in connection && connection.replyMapping === "resp3") refuse("replyMapping", 'must be "legacy"');
 }
 
+/** @throws {ConfigError} unless it is absent, or a client that listens where scripts announce: a prefix of its own would be put before the channel. */
+export function assertSubscriber(client: RedisClient | null | undefined): void {
+  if (client === undefined || client === null) return;
+  if (!isClient(client)) throw new ConfigError("redisStore.subscriber", "give an ioredis client: client.duplicate()");
+  const { keyPrefix } = isCluster(client) ? { ...client.options.redisOptions, ...client.options } : client.options;
+  if (keyPrefix) throw new ConfigError("redisStore.subscriber.keyPrefix", "must be empty: give a client.duplicate() without it");
+}
+
 function isClient(client: unknown): client is CheckedClient {
   const has = (name: string) => name in (client as object) && typeof (client as Record<string, unknown>)[name] === "function";
   return typeof client === "object" && client !== null && ["evalBuffer", "evalshaBuffer", "hgetBuffer", "duplicate"].every(has);

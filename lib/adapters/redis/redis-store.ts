@@ -1,11 +1,11 @@
-import { assertOptions } from "../../check-options.ts";
-import { systemClock, type Clock } from "../../clock.ts";
+import { assertOptions, resolveClock } from "../../check-options.ts";
+import type { Clock } from "../../clock.ts";
 import { ConfigError } from "../../errors.ts";
 import { assertCommit } from "../../storage/commit.ts";
 import type { RecordStore, StoredRecord } from "../../storage/record-store.ts";
 import { createBreaker } from "./breaker.ts";
 import { announcement, createChanges } from "./changes.ts";
-import { assertClient, isCluster, type RedisClient } from "./client.ts";
+import { assertClient, assertSubscriber, isCluster, type RedisClient } from "./client.ts";
 import { createCommands } from "./commands.ts";
 import { countInWindow } from "./counter-scripts.ts";
 import { commitDirectory, findInDirectory, takeFromDirectory } from "./directory-scripts.ts";
@@ -51,9 +51,12 @@ export interface RedisStoreOptions {
  */
 export function redisStore(options: RedisStoreOptions): RecordStore {
   assertOptions("redisStore", options, ["client", "subscriber", "prefix", "clock", "timeout"]);
-  const { client, subscriber, prefix = "lk:", clock = systemClock, timeout = 500 } = options;
+  const { client, subscriber, prefix = "lk:", timeout = 500 } = options;
+  const clock = resolveClock("redisStore.clock", options.clock);
   assertClient(client);
-  if (!(timeout > 0)) throw new ConfigError("redisStore.timeout", "give a number of milliseconds above 0");
+  assertSubscriber(subscriber);
+  if (typeof prefix !== "string" || prefix === "") throw new ConfigError("redisStore.prefix", 'give text, such as "lk:"');
+  if (typeof timeout !== "number" || !(timeout > 0)) throw new ConfigError("redisStore.timeout", "give a number of milliseconds above 0");
   const keys = createKeys(prefix);
   const breaker = createBreaker(client, timeout);
   const commands = createCommands(client, breaker);
