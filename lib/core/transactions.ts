@@ -55,7 +55,7 @@ export interface TransactionsParts {
   readonly events?: Events | null;
 }
 
-/** The transactions of one `createAuth`. Neither state nor binding rests: the record's id is a hash of both and the provider. */
+/** The transactions of one `createAuth`. The record's id is a hash of state, binding and provider; the binding rests nowhere, so a dump finishes none. */
 export function createTransactions({ store, clock, events = null }: TransactionsParts): Transactions {
   const decoded = reportingUnreadable(events, transactionCollection, decode);
 
