@@ -55,7 +55,7 @@ export interface TransactionsParts {
   readonly events?: Events | null;
 }
 
-/** The transactions of one `createAuth`. The record's id is a hash of state, binding and provider; the binding rests nowhere, so a dump finishes none. */
+/** The transactions of one `createAuth`. A record's id hashes state, binding and provider; the binding rests nowhere, so a dump finishes none. */
 export function createTransactions({ store, clock, events = null }: TransactionsParts): Transactions {
   const decoded = reportingUnreadable(events, transactionCollection, decode);
 

@@ -4,8 +4,9 @@ import { NotFoundError } from "../../errors.ts";
 import { route } from "../route.ts";
 
 /**
- * A provider tells, server to server, that somebody signed out there: the sessions made by that sign-in end. Proven by the token alone, so
- * no cookie is read. It must name the subject; a session of theirs alone is not looked for by its `sid`. One read for the account, one for the sessions, and a write for each that ends.
+ * A provider tells, server to server, that somebody signed out there: the sessions made by that sign-in end. Proven by the token alone,
+ * so no cookie is read. It must name the subject; one that names the provider's session alone is refused. One read for the account, one
+ * for the sessions, and a write for each that ends.
  *
  * @see OpenID Connect Back-Channel Logout 1.0, section 2.8: 200 once it is done, 400 when it cannot be.
  */
