@@ -1,6 +1,6 @@
 import type { Session, SessionTransport } from "../core/sessions.ts";
 import { AuthError, RequestError } from "../errors.ts";
-import { readCookie } from "./extract.ts";
+import { extractCredential } from "./extract.ts";
 import type { Reply, RouteCall } from "./route.ts";
 import { sessionView, userView } from "./views.ts";
 
@@ -27,8 +27,14 @@ export async function establish(call: Call, { userId, method, transport = "sessi
   // Whoever proves who they are another way may use codes again. A code proves that by itself.
   const forgiven = method === "magic_code" ? null : kit.magicCodes.clearFailures(userId);
   const [user] = await Promise.all([kit.users.findById(userId), forgiven]);
-  const before = readCookie(req, http.cookies.session);
-  const issued = await kit.sessions.upgrade(before, { userId, methods: [method], transport, source, idp, ...(epoch ? { epoch } : {}) });
+  const issued = await kit.sessions.upgrade(tokenShown(call), {
+    userId,
+    methods: [method],
+    transport,
+    source,
+    idp,
+    ...(epoch ? { epoch } : {}),
+  });
   const { session, token } = issued;
   if (req.auth.kind === "session" && req.auth.session.id !== session.id) {
     await kit.sessions.revoke(req.auth.session.id, { reason: "replaced", source });
@@ -42,6 +48,15 @@ export async function establish(call: Call, { userId, method, transport = "sessi
       ...(transport === "token" ? { token } : {}),
     },
   };
+}
+
+/** The token a guest came with, in the header or the cookie; whatever else it may be, it upgrades nothing. */
+function tokenShown({ req, http }: Call): string | null {
+  try {
+    return extractCredential(req, http.cookies.session)?.token ?? null;
+  } catch {
+    return null; // no bearer token: `req.auth` tells what is wrong with it
+  }
 }
 
 /** Does what should end in a session, and tells an event when it is refused. An outage is no refusal. */

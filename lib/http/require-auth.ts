@@ -82,9 +82,10 @@ export function requireRole(roles: string | readonly string[], options: RequireR
 
 /**
  * The context of a request behind a guard, narrowed: for handlers that do not follow the guard directly.
- * @throws {AuthError} what `requireAuth()` would have answered, when nobody is signed in.
+ * @throws {AuthError} what `requireAuth()` would have answered, when nobody is signed in; {@link ConfigError} without `app.use(auth)`.
  */
 export function signedIn(req: Request): SignedInContext {
+  servicesOf(req, "signedIn");
   const refusal = refuse(req.auth, NOTHING_MORE, 0);
   if (refusal) throw refusal;
   return req.auth as SignedInContext;

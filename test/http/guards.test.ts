@@ -3,7 +3,7 @@ import request from "supertest";
 import { afterEach, describe, expect, it } from "vitest";
 import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { ConfigError, StorageError } from "../../lib/errors.ts";
-import { apiKeyGuard, errorHandler, requireAuth, requireRole } from "../../lib/index.ts";
+import { apiKeyGuard, errorHandler, requireAuth, requireRole, signedIn } from "../../lib/index.ts";
 import type { RecordStore } from "../../lib/storage/record-store.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 import { startApp } from "../support/app.ts";
@@ -228,6 +228,7 @@ describe("a guarded route", () => {
     const response = await request(app).get("/me");
     expect([response.status, response.body.code]).toEqual([500, "config_error"]);
     expect(response.text).not.toContain("at ");
+    expect(() => signedIn({} as express.Request)).toThrow("signedIn: place it after app.use(auth)");
   });
 });
 

@@ -160,6 +160,25 @@ describe("a guest", () => {
   });
 });
 
+describe("a guest of a native client", () => {
+  it("shows its token in the header, and takes its data along when it signs in", async () => {
+    const guest = await request(app.server).post("/auth/guest").send({ transport: "token" }).expect(200);
+    const bearer = { authorization: `Bearer ${guest.body.token}` };
+    const [session] = await app.auth.sessions.list(guest.body.user_id);
+    await app.auth.sessions.updateData(session!.id, { cart: [7] });
+    const sent = await request(app.server).post("/auth/magic/send").set(bearer).send({ email: "cli@example.com" }).expect(200);
+    const code = await app.mailbox.waitForCode("cli@example.com");
+    const verified = await request(app.server)
+      .post("/auth/magic/verify")
+      .set(bearer)
+      .send({ code, request_id: sent.body.request_id, transport: "token" })
+      .expect(200);
+    const [mine] = await app.auth.sessions.list(verified.body.user.id);
+    expect(mine).toMatchObject({ transport: "token", data: { cart: [7] } });
+    expect(await app.auth.sessions.list(guest.body.user_id)).toEqual([]);
+  });
+});
+
 describe("stepping up", () => {
   it("makes an old session fresh again by a code to its own address, under a new secret", async () => {
     const { agent } = await signIn();
