@@ -206,6 +206,19 @@ describe("activity", () => {
     expect(heard.find(({ type }) => type === "session.revoked")?.details).toMatchObject({ reason: "stale_epoch" });
   });
 
+  it("rule 9: ends everybody's sessions within a minute when the global epoch is raised, and lets new ones be made", async () => {
+    const { sessions, principals, clock, background } = createTestKit();
+    const made = await Promise.all(["user-1", "user-2"].map((userId) => sessions.create({ userId })));
+    const guest = await sessions.createGuest();
+    await principals.raiseGlobalEpoch();
+    const later = await sessions.create({ userId: "user-1" });
+    clock.advance(60);
+    for (const { token } of [...made, guest, later]) sessions.touch((await sessions.resolve(token)).session!);
+    await background.drain(1000);
+    const alive = await Promise.all([...made, guest, later].map(({ token }) => sessions.resolve(token)));
+    expect(alive.map(({ session }) => session !== null)).toEqual([false, false, false, true]);
+  });
+
   it("rule 34: takes changed roles in within a minute, or at once when asked to", async () => {
     const { sessions, principals, clock, background, store } = createTestKit();
     const { token } = await sessions.create({ userId: "user-1" });

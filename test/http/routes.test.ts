@@ -1,6 +1,11 @@
 import request from "supertest";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { memoryStore } from "../../lib/adapters/memory/index.ts";
+import { sessionCollection } from "../../lib/core/session-record.ts";
+import { StorageError } from "../../lib/errors.ts";
 import { requireAuth } from "../../lib/index.ts";
+import type { RecordStore, Write } from "../../lib/storage/record-store.ts";
+import { createTestClock } from "../../lib/testing/clock.ts";
 import { startApp } from "../support/app.ts";
 
 type App = Awaited<ReturnType<typeof startApp>>;
@@ -139,6 +144,63 @@ describe("sessions", () => {
     expect(await app.auth.sessions.get(session!.id)).toBeNull();
     await agent.get("/auth/me").expect(401);
     await agent.post("/auth/sign-out").expect(401);
+  });
+});
+
+describe("a store that does not confirm", () => {
+  const startBroken = async () => {
+    const clock = createTestClock();
+    const store = memoryStore({ clock });
+    let failing = (_writes: readonly Write[]) => false;
+    const broken: RecordStore = {
+      ...store,
+      commit: (writes) => (failing(writes) ? Promise.reject(new StorageError()) : store.commit(writes)),
+      take: (from, key) => (failing([]) ? Promise.reject(new StorageError()) : store.take(from, key)),
+    };
+    const other = await startApp({ store: broken, clock });
+    return { other, fail: (when: typeof failing) => (failing = when) };
+  };
+
+  it("rule 46: gives no cookie of a session that was not stored, and has spent the code", async () => {
+    const { other, fail } = await startBroken();
+    try {
+      const agent = browser(other);
+      await agent.post("/auth/magic/send").send({ email: "ada@example.com" }).expect(200);
+      const code = await other.mailbox.waitForCode("ada@example.com");
+      fail((writes) => writes.some(({ op, in: { name } }) => op === "insert" && name === sessionCollection.name));
+      const refused = await agent.post("/auth/magic/verify").send({ code }).expect(503);
+      expect([refused.headers["set-cookie"], refused.headers["retry-after"]]).toEqual([undefined, "1"]);
+      expect(refused.body.code).toBe("storage_unavailable");
+      fail(() => false);
+      await agent.post("/auth/magic/verify").send({ code }).expect(401);
+    } finally {
+      await other.close();
+    }
+  });
+
+  it("rule 44: is no success of signing out or ending sessions, and clears no cookie", async () => {
+    const { other, fail } = await startBroken();
+    try {
+      const agent = browser(other);
+      await agent.post("/auth/magic/send").send({ email: "ada@example.com" }).expect(200);
+      await agent
+        .post("/auth/magic/verify")
+        .send({ code: await other.mailbox.waitForCode("ada@example.com") })
+        .expect(200);
+      const [session] = (await agent.get("/auth/sessions").expect(200)).body;
+      fail(() => true);
+      for (const refused of [
+        await agent.post("/auth/sign-out"),
+        await agent.delete("/auth/sessions"),
+        await agent.delete(`/auth/sessions/${session.id}`),
+      ])
+        expect([refused.status, refused.headers["set-cookie"]]).toEqual([503, undefined]);
+      fail(() => false);
+      await agent.get("/auth/me").expect(200);
+      await agent.post("/auth/sign-out").expect(200);
+    } finally {
+      await other.close();
+    }
   });
 });
 
