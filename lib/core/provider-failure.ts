@@ -35,9 +35,8 @@ export function asProviderError(error: unknown): AuthError {
  */
 export function safeCause(error: unknown, depth = 0): Error | undefined {
   if (error === undefined || error === null || depth > 3) return undefined;
-  const source = (typeof error === "object" ? error : { message: typeof error === "string" ? error : undefined }) as Partial<Record<string, unknown>>;
-  const reply =
-    typeof source["oauthError"] === "object" && source["oauthError"] !== null ? (source["oauthError"] as Record<string, unknown>) : {};
+  const source = typeof error === "string" ? { message: error } : fieldsOf(error);
+  const reply = fieldsOf(source["oauthError"]);
   const details = [source["code"], source["error"], source["error_description"], source["status"], reply["statusCode"], reply["data"]]
     .filter((value) => typeof value === "string" || typeof value === "number")
     .map((value) => redact(String(value)).slice(0, 500));
@@ -48,4 +47,8 @@ export function safeCause(error: unknown, depth = 0): Error | undefined {
   const cause = source["cause"] instanceof Error ? safeCause(source["cause"], depth + 1) : undefined;
   if (cause) copy.cause = cause;
   return copy;
+}
+
+function fieldsOf(value: unknown): Partial<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
 }
