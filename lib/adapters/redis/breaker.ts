@@ -1,6 +1,7 @@
 import { StorageError } from "../../errors.ts";
 import type { RedisClient } from "./client.ts";
 import { createDeadlines, type Deadline } from "./deadlines.ts";
+import { createOneWrite } from "./one-write.ts";
 
 /**
  * What every command goes through. It bounds how long a caller waits, and keeps commands from queueing up inside a client
@@ -27,6 +28,7 @@ const PROBE_MS = 250;
 /** @param timeout of each command, ms. */
 export function createBreaker(client: RedisClient, timeout: number): Breaker {
   const deadlines = createDeadlines(timeout);
+  const inOneWrite = createOneWrite(client);
   let waiting: (() => void)[] = [];
   let wasReady = client.status === "ready";
   let timeouts = 0;
@@ -111,6 +113,7 @@ export function createBreaker(client: RedisClient, timeout: number): Breaker {
         const start = () => {
           if (deadline.expire === null) return;
           try {
+            inOneWrite();
             send().then(onReply, onError);
           } catch (error) {
             onError(error);

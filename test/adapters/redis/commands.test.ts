@@ -60,6 +60,19 @@ describe("the Redis store", () => {
     }
   });
 
+  it("sends in one write what one turn of the event loop asks for", async () => {
+    const reads = async () => Number(/total_reads_processed:(\d+)/.exec(await client.info("stats"))?.[1]);
+    const before = await reads();
+    const asked = [];
+    for (let turn = 0; turn < 50; turn += 1) {
+      asked.push(store.get(notes, note(`n${turn}`)));
+      await Promise.resolve();
+    }
+    await Promise.all(asked);
+
+    expect((await reads()) - before).toBe(2); // that write, and the question about it
+  });
+
   it("clears a partition of 5,000 records with one command, and with one to keep too", async () => {
     for (const keep of [undefined, "n17"]) {
       for (let start = 0; start < 5000; start += 500) {

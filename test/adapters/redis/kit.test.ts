@@ -6,6 +6,7 @@ import { ownerTag, sha256 } from "../../../lib/crypto/hash.ts";
 import { requireAuth } from "../../../lib/index.ts";
 import { createTestClock } from "../../../lib/testing/index.ts";
 import { startApp } from "../../support/app.ts";
+import { until } from "../../support/server-process.ts";
 import { redisUrl } from "../../support/services.ts";
 import { sentCommands } from "./sent-commands.ts";
 
@@ -58,7 +59,9 @@ describe("the kit over Redis", () => {
 
   it("asks one command for a guarded request with an API key", async () => {
     const { key } = await app.auth.apiKeys.create({ userId: "user-1", name: "ci" });
-    await get("/me", { authorization: `Bearer ${key}` }); // its first use is noted
+    sent.splice(0);
+    await get("/me", { authorization: `Bearer ${key}` });
+    await until("its first use to be noted", () => Promise.resolve(sent.includes("evalsha")));
     const commands = await during(async () => {
       expect((await get("/me", { authorization: `Bearer ${key}` })).body).toEqual({ id: "user-1", kind: "api_key" });
     });
