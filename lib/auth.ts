@@ -19,7 +19,10 @@ import { createUsers } from "./core/users.ts";
 import { createKeyRing } from "./crypto/key-ring.ts";
 import { consoleTransport } from "./email/console.ts";
 import { createEmailQueue } from "./email/queue.ts";
+import { EmailDeliveryError, type EmailTransport } from "./email/transport.ts";
+import { ConfigError } from "./errors.ts";
 import { createMiddleware } from "./http/middleware.ts";
+import { mailsCodes } from "./http/route-table.ts";
 import { resolveOptions, type AuthOptions } from "./options.ts";
 
 /** What {@link createAuth} makes: an Express middleware that holds the services. Every flow that has a route can be called from code. */
@@ -40,6 +43,11 @@ export interface Auth extends RequestHandler {
   /** Ends timers and subscribers, and waits up to 5 s for write-backs and mail. Clients that the application passed stay open. */
   close(): Promise<void>;
 }
+
+/** A production's console keeps what it is told: no code goes there. */
+const nowhere: EmailTransport = {
+  send: () => Promise.reject(new EmailDeliveryError("There is no `email` transport", { retryable: false })),
+};
 
 const DRAIN = 5000;
 const SWEEP_INTERVAL = 60_000;
@@ -90,7 +98,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
   };
   const signIn = createSignIn({ users, accounts, principals, events, purge, linkByEmail: config.linkByEmail });
 
-  const mail = createEmailQueue({ transport: config.email ?? consoleTransport(), clock, events });
+  const mail = createEmailQueue({ transport: config.email ?? (config.production ? nowhere : consoleTransport()), clock, events });
   const magicCodes = createMagicCodes({
     store,
     keys,
@@ -100,6 +108,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     principals,
     options: config.magicCodes,
     send({ to, code, userId, idempotencyKey }, expiresAt) {
+      if (!mailsCodes(config)) throw new ConfigError("email", "codes need a transport, such as smtpTransport({ ... })");
       const expiresInMinutes = Math.round((expiresAt - clock.now()) / 60_000);
       mail.enqueue(
         { to, idempotencyKey, ...config.emailTemplates.magicCode({ appName: config.appName, code, expiresInMinutes }) },

@@ -56,6 +56,8 @@ export function createMiddleware(
   };
 
   const authenticate: RequestHandler = function latchkeyAuthenticate(req, res, next) {
+    // Used twice, or before routes mounted by hand: who asks is known already.
+    if (boundServices(req) === guardServices) return next();
     if (origin === null && !isLoopback(hostnameOf(req))) {
       const refusal = new RequestError("Without `baseUrl` only loopback hosts are served: set baseUrl", "host_not_served", { status: 421 });
       return sendProblem(res, refusal);
@@ -80,11 +82,7 @@ export function createMiddleware(
     return authenticate(req, res, (error?: unknown) => (error ? next(error) : routes(req, res, next)));
   };
 
-  /** Where the routes are mounted by hand, nobody may have looked yet who asks. */
-  const unlessDone: RequestHandler = (req, res, next) =>
-    boundServices(req) === guardServices ? next() : void authenticate(req, res, next);
-
-  return { middleware, authenticate, router: express.Router({ caseSensitive: true }).use(unlessDone, routes) };
+  return { middleware, authenticate, router: express.Router({ caseSensitive: true }).use(authenticate, routes) };
 }
 
 /**

@@ -6,7 +6,7 @@ import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { authenticate, createAuth, errorHandler, requireAuth } from "../../lib/index.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 import { startApp } from "../support/app.ts";
-import { TEST_SECRET } from "../support/kit.ts";
+import { counting, TEST_SECRET } from "../support/kit.ts";
 
 const closing: { close(): Promise<void> }[] = [];
 const start = async (options: Parameters<typeof startApp>[0]) => {
@@ -87,6 +87,17 @@ describe("app.use(auth)", () => {
     const me = await request(app).get("/account/me").set("cookie", `sid=${token}`).expect(200);
     expect(me.body.id).toBe("user-1");
     await request(app).post("/account/guest").expect(200);
+  });
+
+  it("reads the session once, however often it is used on the way", async () => {
+    const { store, calls } = counting(memoryStore());
+    const auth = newAuth({ store });
+    const app = express().use(authenticate(auth)).use(auth).use(auth.routes());
+    const { token } = await auth.sessions.create({ userId: "user-1" });
+    app.get("/", (req, res) => void res.json({ kind: req.auth.kind }));
+    calls["get"] = 0;
+    await request(app).get("/").set("cookie", `sid=${token}`).expect(200, { kind: "session" });
+    expect(calls["get"]).toBe(1);
   });
 
   it("keeps two of them apart, each with its own cookie and store", async () => {

@@ -1,5 +1,5 @@
 import request from "supertest";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { sessionCollection } from "../../lib/core/session-record.ts";
 import { StorageError } from "../../lib/errors.ts";
@@ -106,6 +106,48 @@ describe("signing in by a mailed code", () => {
     app.clock.advance(61);
     await signIn(agent);
     expect(await app.auth.sessions.get(before!.id)).toBeNull();
+  });
+});
+
+describe("codes", () => {
+  it("have as many digits and say what the application wants", async () => {
+    const magicCode = ({ appName, code }: { appName: string; code: string }) => ({
+      subject: `Hello from ${appName}`,
+      text: code,
+      html: code,
+    });
+    const other = await startApp({ magicCodes: { digits: 6 }, emailTemplates: { magicCode }, appName: "Acme" });
+    try {
+      const agent = browser(other);
+      await agent.post("/auth/magic/send").send({ email: "ada@example.com" }).expect(200);
+      const mail = await other.mailbox.waitFor(({ to }) => to === "ada@example.com");
+      expect([mail.subject, mail.text]).toEqual(["Hello from Acme", expect.stringMatching(/^\d{6}$/)]);
+      await agent.post("/auth/magic/verify").send({ code: mail.text }).expect(200);
+    } finally {
+      await other.close();
+    }
+  });
+
+  it("rule 42: are not to be had in production without a transport, least of all from its log", async () => {
+    vi.stubEnv("NODE_ENV", "production");
+    const clock = createTestClock();
+    const store = { ...memoryStore({ clock }), persistent: true };
+    const other = await startApp({ store, clock, email: undefined, baseUrl: "https://app.example.com" });
+    vi.unstubAllEnvs();
+    const printed = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
+    try {
+      const user = await other.auth.users.create({ email: "ada@example.com", emailVerified: true });
+      const { token } = await other.auth.sessions.create({ userId: user.id });
+      await request(other.server).post("/auth/magic/send").send({ email: "ada@example.com" }).expect(404);
+      const stepUp = request(other.server).post("/auth/reauthenticate").set("cookie", `__Host-sid=${token}`);
+      expect((await stepUp.send({ method: "magic_code" }).expect(400)).body.code).toBe("method_not_available");
+      const asked = other.auth.magicCodes.request({ email: "ada@example.com", purpose: "sign_in", source: null });
+      await expect(asked).rejects.toMatchObject({ code: "config_error", option: "email" });
+    } finally {
+      await other.close();
+    }
+    expect(printed.mock.calls.flat().join("")).not.toMatch(/\d{4} ?\d{4}/);
+    printed.mockRestore();
   });
 });
 

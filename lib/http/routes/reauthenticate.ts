@@ -39,6 +39,7 @@ export const reauthenticateRoutes = [
         return beginRoundTrip({ ...call, params: { provider: body.provider } }, intent);
       }
 
+      if (!http.mailsCodes) throw new RequestError("No codes are mailed here: use a provider", "method_not_available");
       const email = (await kit.users.findById(userId))?.email;
       if (!email) throw new CredentialError("no_email", "This account has no address a code could go to");
       if (body.code === undefined) {
