@@ -1,5 +1,5 @@
 import { randomToken } from "../crypto/random.ts";
-import { CredentialError, StorageError } from "../errors.ts";
+import { CredentialError, RequestError, StorageError } from "../errors.ts";
 import { decodeJson, directoryCollection, directoryKey, encodeJson } from "../storage/collection.ts";
 import type { RecordStore, StoredRecord } from "../storage/record-store.ts";
 import type { Events } from "./events.ts";
@@ -35,6 +35,14 @@ const principals = directoryCollection("principals");
 
 /** The reserved principal whose epoch is the global one; no user id may be it. */
 const EVERYBODY = "*";
+const MAX_ID = 255;
+
+/** @throws {RequestError} `invalid_user_id` for what cannot name a user: nothing, no text, half characters, `*`, or more than 255 characters. */
+export function assertUserId(userId: unknown): void {
+  if (typeof userId !== "string" || userId === "" || userId === EVERYBODY || userId.length > MAX_ID || /\p{Cs}/u.test(userId)) {
+    throw new RequestError(`A user id is a text of 1 to ${MAX_ID} characters, and not "${EVERYBODY}"`, "invalid_user_id");
+  }
+}
 
 /**
  * Principals, kept in the directory store. One that was never written reads as active, at epoch 0, without roles:
@@ -68,6 +76,11 @@ export function createPrincipals(store: RecordStore, events: Events | null = nul
   };
 
   const update: Principals["update"] = async (userId, change) => {
+    assertUserId(userId);
+    return replace(userId, change);
+  };
+
+  const replace: Principals["update"] = async (userId, change) => {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
       const { principal, version } = await read(userId);
       const next = change(principal);
@@ -87,6 +100,7 @@ export function createPrincipals(store: RecordStore, events: Events | null = nul
   const raise = (principal: Principal) => ({ ...principal, epoch: principal.epoch + 1 });
 
   const standing: Principals["standing"] = async (userId) => {
+    assertUserId(userId);
     const [own, everybody] = await Promise.all([read(userId), read(EVERYBODY)]);
     return { principal: own.principal, epoch: [own.principal.epoch, everybody.principal.epoch] };
   };
@@ -108,7 +122,7 @@ export function createPrincipals(store: RecordStore, events: Events | null = nul
       return raised;
     },
     async raiseGlobalEpoch() {
-      await update(EVERYBODY, raise);
+      await replace(EVERYBODY, raise);
     },
     async setStatus(userId, status) {
       await update(userId, (principal) => (principal.status === status ? principal : { ...raise(principal), status }));

@@ -7,7 +7,7 @@ import type { Background } from "./background.ts";
 import { deviceLabel } from "./device-label.ts";
 import type { Events, RequestSource, RevocationReason } from "./events.ts";
 import { isMember, mayStay, type Membership } from "./membership.ts";
-import { sameEpoch, type Principals } from "./principals.ts";
+import { assertUserId, sameEpoch, type Principals } from "./principals.ts";
 import { guestLife, idleEnd, type SessionLife } from "./session-life.ts";
 import {
   decodeSession as decodeRecord,
@@ -77,7 +77,8 @@ export interface Sessions {
   /**
    * Makes a session. The epoch is read again after the insert and before anything is returned, so a session that raced
    * with "end all sessions" is refused. Three waits on the store, two where it keeps order.
-   * @throws {CredentialError} `user_disabled`, or `session_revoked` when it raced with an ending.
+   * @throws {CredentialError} `user_disabled`, or `session_revoked` when it raced with an ending; {@link RequestError} `invalid_user_id`,
+   *   `session_data_too_large`.
    */
   create(options: NewSession): Promise<IssuedSession>;
   /** Makes a session for somebody not known: its user id is `guest_...`, and it never counts as signed in. */
@@ -225,6 +226,7 @@ export function createSessions({ store, tokens, principals, clock, events, backg
 
   const make = async (options: NewSession & { kind: Session["kind"] }): Promise<IssuedSession> => {
     const { userId, kind, source = null, data = {} } = options;
+    assertUserId(userId);
     assertData(data, kind);
     const now = clock.now();
     const tag = ownerTag(userId);
@@ -389,6 +391,7 @@ export function createSessions({ store, tokens, principals, clock, events, backg
     },
 
     async revokeAll(userId, { keep, reason = "revoked_all", source = null } = {}) {
+      assertUserId(userId);
       const partition = ownerTag(userId);
       const kept = keep ? await raiseAllBut(userId, keyOf(keep.id)) : await principals.raiseEpoch(userId).then(() => null);
       await store.commit([{ op: "clear", in: sessionCollection, partition, ...(kept ? { keep: kept.id } : {}) }]);

@@ -22,7 +22,7 @@ type Call = RouteCall<unknown, unknown, unknown>;
  * The answer leaves only after the store confirmed it.
  */
 export async function establish(call: Call, { userId, method, transport = "session", idp = null, epoch }: Proof): Promise<Reply> {
-  const { kit, http, req, source } = call;
+  const { kit, req, source } = call;
   assertTransport(call, transport);
   // Whoever proves who they are another way may use codes again. A code proves that by itself.
   const forgiven = method === "magic_code" ? null : kit.magicCodes.clearFailures(userId);

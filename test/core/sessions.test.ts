@@ -22,6 +22,15 @@ describe("a session", () => {
     expect(calls).toEqual({ get: 1 });
   });
 
+  it.each([undefined, null, "", 7, "*", "x".repeat(256), "half \ud800"])("is nobody's with the user id %j", async (userId) => {
+    const { sessions, principals } = createTestKit();
+    const invalid = { code: "invalid_user_id", status: 400 };
+    await expect(sessions.create({ userId } as never)).rejects.toMatchObject(invalid);
+    await expect(sessions.revokeAll(userId as never)).rejects.toMatchObject(invalid);
+    await expect(principals.setStatus(userId as never, "disabled")).rejects.toMatchObject(invalid);
+    expect((await principals.standing("user-1")).epoch).toEqual([0, 0]);
+  });
+
   it("keeps who, how, where from and the application's data", async () => {
     const { sessions, clock } = createTestKit();
     const userAgent =
