@@ -1,6 +1,9 @@
 import type { EpochPair } from "../../lib/core/principals.ts";
 import { after, atOnce, monotonic, overRedis, type RaceKit } from "./kit.ts";
 
+/** Far more than happen before a revocation. */
+const MOST_USES = 2000;
+
 export const moves = {
   /** Makes ten keys; racers may hold five for one owner. */
   create: ({ apiKeys }: RaceKit, { userId }: { userId: string }, index: number) =>
@@ -13,7 +16,10 @@ export const moves = {
     index: number,
   ) => {
     const end = () => (by === "disable" ? kit.managedUsers.disable(userId) : kit.purge(userId));
-    const creating = atOnce(5, async (n) => (await kit.apiKeys.create({ userId, name: `key ${index} ${n}`, epoch })).key);
+    const creating = atOnce(5, async (n) => {
+      await after(kit, 2 * n); // the later ones in a session that has ended
+      return (await kit.apiKeys.create({ userId, name: `key ${index} ${n}`, epoch })).key;
+    });
     const ending = index === 0 ? after(kit, steps).then(end) : null;
     const [outcomes] = await Promise.all([creating, ending]);
     return outcomes;
@@ -36,7 +42,7 @@ export const moves = {
       await apiKeys.revoke(userId, id);
       return { accepted, answeredAt: monotonic() };
     }
-    for (let refused = 0; refused < 5;) {
+    for (let uses = 0, refused = 0; refused < 5 && uses < MOST_USES; uses += 1) {
       clock.advance(61);
       const beganAt = monotonic();
       const [use] = await atOnce(1, () => apiKeys.authenticate(key));

@@ -110,7 +110,7 @@ describe("callbacks of a provider, raced over two applications on one Redis", { 
 
       const answers = await deliver([links[0]], [links[1]]);
 
-      expect(answers.map(({ status }) => status).sort()).toEqual([303, 409]);
+      expect(answers.map(({ status }) => status).sort((a, b) => a - b)).toEqual([303, 409]);
       const accounts = await Promise.all(names.map(async (name) => (await app.auth.accounts.listForUser(await userBy(name))).length));
       expect(accounts).toEqual(answers.map(({ status }) => (status === 303 ? 2 : 1)));
     }));

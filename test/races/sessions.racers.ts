@@ -8,6 +8,9 @@ async function within<T>({ sessions }: RaceKit, token: string, work: (session: S
   return work(session);
 }
 
+/** Far more than happen before a sign-out. */
+const MOST_READS = 2000;
+
 export const moves = {
   /** Ten requests that write to a session, each in another way; the first racer signs it out when `steps` answers came. */
   signOutWhileUsed: async (
@@ -38,7 +41,7 @@ export const moves = {
       await kit.sessions.revoke(id);
       return { accepted, answeredAt: monotonic() };
     }
-    for (let refused = 0; refused < 5;) {
+    for (let reads = 0, refused = 0; refused < 5 && reads < MOST_READS; reads += 1) {
       const beganAt = monotonic();
       const { session } = await kit.sessions.resolve(token);
       if (session) accepted.push(beganAt);
@@ -72,7 +75,10 @@ export const moves = {
     index: number,
   ) => {
     const end = () => (by === "disable" ? kit.managedUsers.disable(userId) : kit.sessions.revokeAll(userId));
-    const signIns = atOnce(32, async () => (await kit.sessions.create({ userId, epoch })).token);
+    const signIns = atOnce(32, async (n) => {
+      await after(kit, n % 4);
+      return (await kit.sessions.create({ userId, epoch })).token;
+    });
     const ending = index === 0 ? after(kit, steps).then(end) : null;
     const [outcomes] = await Promise.all([signIns, ending]);
     return outcomes;
