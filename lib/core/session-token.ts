@@ -75,10 +75,12 @@ export function createSessionTokens(keys: KeyRing): SessionTokens {
   };
 
   return {
-    issue(tag, sid = randomBytes(SID).toString("base64url")) {
-      const secret = randomBytes(SECRET);
-      const body = Buffer.concat([Buffer.from(tag, "base64url"), Buffer.from(sid, "base64url"), secret]);
-      return { token: sign(body), sid, secretHash: sha256(secret) };
+    issue(tag, sid) {
+      const random = randomBytes(SID + SECRET);
+      const id = sid === undefined ? random.subarray(0, SID) : Buffer.from(sid, "base64url");
+      const secret = random.subarray(SID);
+      const body = Buffer.concat([Buffer.from(tag, "base64url"), id, secret]);
+      return { token: sign(body), sid: sid ?? id.toString("base64url"), secretHash: sha256(secret) };
     },
     parse(text) {
       if (text.length !== TEXT_LENGTH) return null;

@@ -1,8 +1,8 @@
-import { createHash, createHmac, timingSafeEqual, type KeyObject } from "node:crypto";
+import { createHmac, hash, timingSafeEqual, type KeyObject } from "node:crypto";
 
 /** SHA-256 of text (UTF-8) or bytes, 32 bytes. */
 export function sha256(data: string | Uint8Array): Buffer {
-  return createHash("sha256").update(data).digest();
+  return hash("sha256", data, "buffer");
 }
 
 /** HMAC-SHA256, 32 bytes. */

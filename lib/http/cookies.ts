@@ -35,8 +35,14 @@ export function createCookies({ name, secure, sameSite, domain }: CookieConfig):
   const binding = `${prefix}${name}-oauth`;
 
   const write = (res: Response, cookie: string, value: string, seconds: number) => {
-    const others = [res.getHeader("set-cookie") ?? []].flat().filter((header) => !String(header).startsWith(`${cookie}=`));
-    res.setHeader("set-cookie", others.map(String));
+    const set = res.getHeader("set-cookie");
+    if (set !== undefined) {
+      const others = [set].flat().map(String);
+      res.setHeader(
+        "set-cookie",
+        others.filter((header) => !header.startsWith(`${cookie}=`)),
+      );
+    }
     // Who comes back from a provider comes from another site, and must bring what began there.
     const lax = cookie === binding && sameSite === "strict" ? { sameSite: "lax" as const } : {};
     res.cookie(cookie, value, { ...attributes, ...lax, maxAge: seconds * 1000 });
