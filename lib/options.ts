@@ -12,6 +12,7 @@ import { emailTemplates, type EmailTemplates } from "./email/messages.ts";
 import type { EmailTransport } from "./email/transport.ts";
 import { ConfigError } from "./errors.ts";
 import { assertOrigin } from "./http/csrf.ts";
+import { assertStore } from "./storage/check-store.ts";
 import type { RecordStore } from "./storage/record-store.ts";
 
 /** Options of {@link createAuth}. Each may be `undefined`, so that it can come from the environment. */
@@ -204,14 +205,9 @@ function resolveBasePath(basePath = "/auth"): string {
 
 function resolveStore(store: RecordStore | undefined): RecordStore | null {
   if (store === undefined || store === null) return null;
-  const missing = RECORD_STORE.find((name) => typeof store[name] !== "function");
-  if (missing) throw new ConfigError("store", `lacks ${missing}(): give a store such as redisStore({ client })`);
+  assertStore("store", store);
   return store;
 }
-
-const RECORD_STORE = [
-  "get", "list", "find", "take", "commit", "count", "scan", "sweep", "watch", "migrate", "close",
-] as const satisfies readonly (keyof RecordStore)[]; // prettier-ignore
 
 function resolveStrategies(strategies: readonly Strategy[]): ReadonlyMap<string, Strategy> {
   if (!Array.isArray(strategies)) throw new ConfigError("strategies", "give a list of strategies");

@@ -1,0 +1,1 @@
+export { routed, type RoutedOptions } from "./routed-store.ts";
