@@ -223,7 +223,9 @@ export function createApiKeys({ store, clock, principals, events, background, op
       const { apiKey } = record;
       const now = clock.now();
       if (apiKey.lastUsedAt === null || now - apiKey.lastUsedAt >= USE_INTERVAL) {
-        background.run(`api key ${apiKey.id}`, () => noteUse(record, now, source));
+        // A copy: what the application does to the one it is given must not be written back.
+        const copy = { ...record, apiKey: structuredClone(apiKey) };
+        background.run(`api key ${apiKey.id}`, () => noteUse(copy, now, source));
       }
       return apiKey;
     },

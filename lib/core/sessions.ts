@@ -294,9 +294,8 @@ export function createSessions({ store, tokens, principals, clock, events, backg
   };
 
   /** The minute's check and write-back. What it finds stale it ends; what it writes cannot bring a removed session back. */
-  const writeActivity = async (session: Session) => {
-    const known = records.get(session);
-    if (!known) return;
+  const writeActivity = async (known: SessionRecord) => {
+    const { session } = known;
     const { principal, epoch } = await principals.standing(session.userId);
     if (principal.status !== "active") return drop(session, "disabled");
     if (!sameEpoch(epoch, session.epoch)) return drop(session, "stale_epoch");
@@ -336,7 +335,10 @@ export function createSessions({ store, tokens, principals, clock, events, backg
 
     touch(session) {
       if (clock.now() - session.lastSeenAt < TOUCH_INTERVAL) return;
-      background.run(`touch ${session.id}`, () => writeActivity(session));
+      const known = records.get(session);
+      // A copy: what the application does to the one it was given must not be written back.
+      const copy = known && { ...known, session: structuredClone(session) };
+      if (copy) background.run(`touch ${session.id}`, () => writeActivity(copy));
     },
 
     async get(id) {

@@ -160,6 +160,16 @@ describe("API keys", () => {
     expect(told.at(-1)).toMatchObject({ type: "api_key.used", userId: "user-1", details: { keyId: apiKey.id }, source });
   });
 
+  it("rule 35: stay as they are, whatever the application makes of the object it was given", async () => {
+    const { apiKeys, settled } = createKit();
+    const { key } = await apiKeys.create({ userId: "user-1", name: "CI", scopes: ["read"] });
+    const given = await apiKeys.authenticate(key);
+    (given.scopes as string[]).push("write");
+    Object.assign(given, { userId: "boss", roles: ["admin"], tenantId: "acme" });
+    await settled();
+    expect(await apiKeys.authenticate(key)).toMatchObject({ userId: "user-1", scopes: ["read"], roles: [], tenantId: null });
+  });
+
   it("write one use back, however many requests come at once", async () => {
     const { apiKeys, operations, settled } = createKit();
     const { key } = await apiKeys.create({ userId: "user-1", name: "CI" });

@@ -396,6 +396,23 @@ describe("session data", () => {
     expect(made.session).toMatchObject({ userId: "user-2", roles: [], epoch: [0, 0], expiresAt: session.expiresAt });
   });
 
+  it("rule 35: is not what the application makes of the object it was given", async () => {
+    const { sessions, clock, background } = createTestKit();
+    const { token } = await sessions.create({ userId: "user-1", data: { cart: [1] } });
+    clock.advance(60);
+    const { session } = await sessions.resolve(token);
+    const before = structuredClone(session!);
+    sessions.touch(session!);
+    (session!.data["cart"] as number[]).push(2);
+    Object.assign(session!, { userId: "boss", roles: ["admin"], tenantId: "acme" });
+    await background.drain(1000);
+    expect((await sessions.resolve(token)).session).toEqual({
+      ...before,
+      lastSeenAt: clock.now(),
+      idleExpiresAt: clock.now() + DAY * 1000,
+    });
+  });
+
   it("drops a field set to undefined and refuses more than it may hold", async () => {
     const { sessions } = createTestKit();
     const { session } = await sessions.create({ userId: "user-1", data: { a: 1, b: 2 } });
