@@ -5,6 +5,7 @@ import type { Clock } from "./clock.ts";
 import type { ApiKeysOptions } from "./core/api-keys.ts";
 import { resolveMagicCodesOptions, type MagicCodesOptions } from "./core/magic-code-options.ts";
 import { resolveSessionLife } from "./core/session-life.ts";
+import { sharedScopes } from "./core/context.ts";
 import type { Membership } from "./core/membership.ts";
 import type { GuestMerge, SessionsConfig } from "./core/sessions.ts";
 import type { UserStore } from "./core/users.ts";
@@ -276,7 +277,7 @@ function resolveSession(options: SessionOptions): AuthConfig["session"] {
     max,
     membership: membership ?? null,
     onGuestMerge: onGuestMerge ?? null,
-    scopes: new Set(scopes),
+    scopes: sharedScopes(scopes),
   };
 }
 

@@ -74,7 +74,16 @@ export interface ApiKeyContext extends ContextShape {
   readonly isAuthenticated: true;
 }
 
-const NO_SCOPES: ReadonlySet<string> = new Set();
+/** A set that many requests share: it throws when it should change. */
+export function sharedScopes(scopes: Iterable<string> = []): ReadonlySet<string> {
+  const set = new Set(scopes);
+  const refuse = () => {
+    throw new TypeError("Scopes are granted with a credential, never added to one");
+  };
+  return Object.freeze(Object.assign(set, { add: refuse, delete: refuse, clear: refuse }));
+}
+
+const NO_SCOPES = sharedScopes();
 const NONE: readonly string[] = Object.freeze([]);
 
 /** A class for speed: methods live on the prototype, so making one for each request costs a few fields. */

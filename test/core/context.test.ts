@@ -55,6 +55,9 @@ describe("who makes a request", () => {
     });
     expect(() => Object.assign(context, { isAdmin: true })).toThrow(TypeError);
     expect(() => Object.assign(anonymousContext(), { userId: "user-1" })).toThrow(TypeError);
+    for (const { scopes } of [anonymousContext(), sessionContext(session)])
+      expect(() => (scopes as Set<string>).add("admin")).toThrow(TypeError);
+    expect(anonymousContext().hasScope("admin")).toBe(false);
   });
 
   it("has as an API key the key's scopes, its owner's roles, and no time of authentication", () => {
