@@ -9,7 +9,7 @@ import { createOneWrite } from "./one-write.ts";
  * - a command that is not answered within the deadline rejects; it may still run, so every write is safe to run late;
  * - while the client is not ready, commands reject at once, except before it was ready for the first time: then they wait
  *   for it, within the deadline;
- * - after five deadlines in a row commands reject at once, until a PING, sent four times a second and never twice at once,
+ * - after five deadlines in a row, within which nothing else was answered either, commands reject at once, until a PING, sent four times a second and never twice at once,
  *   is answered in time.
  */
 export interface Breaker {
@@ -32,6 +32,7 @@ export function createBreaker(client: RedisClient, timeout: number): Breaker {
   let waiting: (() => void)[] = [];
   let wasReady = client.status === "ready";
   let timeouts = 0;
+  let replies = 0;
   let probe: NodeJS.Timeout | null = null;
   let pinging: Deadline | null = null;
   let closed = false;
@@ -46,10 +47,17 @@ export function createBreaker(client: RedisClient, timeout: number): Breaker {
     if (probe) ping();
   };
 
-  const onTimeout = () => {
+  /** What was answered since the command was sent tells that only its own master is away, one of a Cluster's: the others go on. */
+  const onTimeout = (repliesBefore: number) => {
+    if (replies !== repliesBefore) return;
     timeouts += 1;
     if (timeouts < TIMEOUTS_IN_A_ROW || probe || closed) return;
     probe = setInterval(ping, PROBE_MS).unref();
+  };
+
+  const onAnswer = () => {
+    timeouts = 0;
+    replies += 1;
   };
 
   /** Only an answer within the deadline closes the breaker: a server that answers late would open it again at once. */
@@ -93,25 +101,27 @@ export function createBreaker(client: RedisClient, timeout: number): Breaker {
       const refused = refusal();
       if (refused) return Promise.reject(refused);
       const replied = new Promise<Reply>((resolve, reject) => {
+        let repliesBefore = replies;
         const deadline: Deadline = deadlines.start(() => {
-          onTimeout();
+          onTimeout(repliesBefore);
           reject(new StorageError(closed ? "The Redis store was closed" : `Redis did not answer within ${timeout} ms`));
         });
         const onReply = (reply: Reply) => {
           if (deadline.expire === null) return;
           deadline.expire = null;
-          timeouts = 0;
+          onAnswer();
           resolve(reply);
         };
         const onError = (cause: unknown) => {
           if (deadline.expire === null) return;
           deadline.expire = null;
-          if (isTimeout(cause)) onTimeout();
-          else if (isReply(cause)) timeouts = 0;
+          if (isTimeout(cause)) onTimeout(repliesBefore);
+          else if (isReply(cause)) onAnswer();
           reject(cause instanceof StorageError ? cause : new StorageError(undefined, { cause: withoutCommand(cause) }));
         };
         const start = () => {
           if (deadline.expire === null) return;
+          repliesBefore = replies;
           try {
             inOneWrite();
             send().then(onReply, onError);

@@ -44,6 +44,7 @@ export interface RedisStoreOptions {
  * again within 250 ms of the client being ready.
  * A record that cannot be read is refused with one too, and kept: by whatever reads it, and in a partition by lists, scans and caps
  * that meet it. Sweeps pass it by, inserts beside it succeed, a clear or an unversioned delete of its partition's record removes it.
+ * Of a Cluster set `cluster-require-full-coverage no`, so that its other masters go on while one is replaced.
  * Set `maxmemory-policy noeviction` or a `volatile-` one: records that never expire must stay.
  *
  * @throws {ConfigError} now rather than per request, when an option is unknown or the client reads from replicas.
