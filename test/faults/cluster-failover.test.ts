@@ -30,7 +30,7 @@ async function replaced(lost: RedisServer): Promise<void> {
   });
 }
 
-describe("a Cluster under load", () => {
+describe("a Cluster under load", { timeout: 30_000 }, () => {
   // The one that only stops goes on as a replica afterwards, so that the other still has one.
   it.each([
     ["stops answering", async (node: RedisServer) => node.pause()],

@@ -37,7 +37,7 @@ async function start(args: readonly string[]) {
   return { app, crowd, answers, restartedAt, answeringAt };
 }
 
-describe("a Redis that is killed under load", () => {
+describe("a Redis that is killed under load", { timeout: 30_000 }, () => {
   it("rules 43, 48: and comes back with all it acknowledged, is served again at once", async () => {
     const { answers, crowd, answeringAt } = await start(["--appendonly", "yes", "--appendfsync", "always"]);
 

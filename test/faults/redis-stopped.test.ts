@@ -16,7 +16,7 @@ afterAll(async () => {
   await redis?.stop();
 });
 
-describe("a Redis that stops answering under load", () => {
+describe("a Redis that stops answering under load", { timeout: 30_000 }, () => {
   it.each([
     ["a moment", 700],
     ["longer than its connections last", 5000],
