@@ -17,7 +17,8 @@ export async function countCommands(redis: Redis, requests: number, run: () => P
   const stats = await redis.info("commandstats");
   const counts = [...stats.matchAll(/^cmdstat_([\w|]+):calls=(\d+)/gm)]
     .map(([, name = "", calls]) => ({ name, calls: Number(calls) }))
-    .filter(({ name }) => !/^(?:config|info|ping)\b/.test(name));
+    .filter(({ name }) => !/^(?:config|info|ping)\b/.test(name))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
   let writes = 0;
   for (const { name, calls } of counts) if (await mayWrite(redis, name)) writes += calls;
   return {

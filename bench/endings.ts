@@ -80,7 +80,7 @@ export async function timeEndings(redis: Redis, url: string, others: number, rep
     one.push(await end(`user-${i}`, 1));
     many.push(await end(`user-${i}`, MANY));
   }
-  const commands = [await counted("counted", 1), await counted("counted", MANY)] as const;
+  const commands = [await counted("counted-1", 1), await counted("counted-2", MANY)] as const;
   await app.stop();
   await redis.flushall();
   return { one: [median(one), Math.max(...one)], many: [median(many), Math.max(...many)], commands };

@@ -34,8 +34,8 @@ export async function startLoad(port: number, requests: readonly WireRequest[], 
   const run = async (socket: Socket) => {
     const closed = once(socket, "close");
     const send = () => {
-      if (stopped) return socket.end();
-      socket.write(requests[next++ % requests.length]!);
+      if (stopped) socket.end();
+      else socket.write(requests[next++ % requests.length]!);
     };
     onAnswer(socket, (answered) => {
       answers += 1;

@@ -11,7 +11,7 @@ import { bare, betterAuth, betterAuthCookieCache, installPeers, latchkey, limit,
 import { cores, pinToRest } from "./cores.ts";
 import { duel, guardedByApiKey, guardedGet, median, newSession, type Pace, type Work } from "./duel.ts";
 import { MANY, timeEndings } from "./endings.ts";
-import { ask, wireRequest, type WireRequest } from "./load.ts";
+import { ask, type WireRequest } from "./load.ts";
 import { measureMemory } from "./memory.ts";
 import { refusedRequests } from "./refused.ts";
 import { createReport } from "./report.ts";
@@ -93,27 +93,37 @@ async function duels(): Promise<void> {
   const race = async (ours: Work, theirs: Contender, work: Work, least?: number) => {
     const { ratios, micros } = await duel({ contender: latchkey, work: ours }, { contender: theirs, work }, server.url, pace);
     const ratio = median(ratios);
-    report.add({
-      what: `${ours.name} / ${theirs.name}`,
-      measured: `${factor(ratio)} (${factor(Math.min(...ratios))} to ${factor(Math.max(...ratios))}; ${micros.map((value) => value.toFixed(0)).join(" and ")} µs)`,
-      ...(least === undefined ? {} : { target: `>= ${least}`, passed: ratio >= least }),
-    });
+    const range = `${factor(Math.min(...ratios))} to ${factor(Math.max(...ratios))}`;
+    const times = micros.map((value) => value.toFixed(0)).join(" and ");
+    report.add({ what: `${ours.name} / ${theirs.name}`, measured: `${factor(ratio)} (${range}; ${times} µs)`, ...atLeast(least, ratio) });
     await redis.flushall();
+    return ratio;
   };
 
   await race(guardedGet, limit, guardedGet, 0.95);
-  await race(guardedGet, bare, guardedGet);
+  await race(guardedByApiKey, limit, guardedGet, 0.95);
+  const alone = await race(guardedGet, bare, guardedGet);
   if (withPeers) {
-    await race(guardedGet, passport, guardedGet, 2);
-    await race(guardedGet, betterAuth, guardedGet, 2);
-    await race(guardedGet, betterAuthCookieCache, guardedGet, 2);
+    const peers = [
+      { peer: passport, ratio: await race(guardedGet, passport, guardedGet) },
+      { peer: betterAuth, ratio: await race(guardedGet, betterAuth, guardedGet, 2) },
+      { peer: betterAuthCookieCache, ratio: await race(guardedGet, betterAuthCookieCache, guardedGet, 2) },
+    ];
+    // Express, the answer and HTTP take most of a request, whoever authenticates it; this leaves them out.
+    for (const { peer, ratio } of peers) {
+      const added = (ratio - alone) / (1 - alone);
+      report.add({ what: `what it adds to Express alone / ${peer.name}`, measured: factor(added), ...atLeast(2, added) });
+    }
   }
-  await race(guardedByApiKey, limit, guardedGet);
-  await race(newSession, limit, newSession, 0.85);
+  await race(newSession, limit, newSession);
   if (withPeers) {
     await race(newSession, passport, newSession);
     await race(newSession, betterAuth, newSession);
   }
+}
+
+function atLeast(least: number | undefined, value: number): { target?: string; passed?: boolean } {
+  return least === undefined ? {} : { target: `>= ${least}`, passed: value >= least };
 }
 
 async function memory(): Promise<void> {
