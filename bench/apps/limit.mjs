@@ -8,8 +8,8 @@ import { Redis } from "ioredis";
 import { clientOptions } from "latchkey/adapters/redis";
 import { answer, serve } from "./serve.mjs";
 
-/** What latchkey keeps of a session beside its JSON: the envelope of 18 bytes and a hash of 32. */
-const HEADER = "x".repeat(46);
+/** Makes the record as long as latchkey's, whose numbers are shorter and which keeps a hash as well. */
+const FILLER = "x".repeat(32);
 const TOKEN_BYTES = 80;
 const ID_LENGTH = 43;
 
@@ -30,7 +30,7 @@ app.get("/me", (req, res) => {
 });
 app.post("/sign-in", async (req, res) => {
   const token = randomBytes(TOKEN_BYTES).toString("base64url");
-  const record = JSON.stringify([HEADER, req.query.user, Date.now(), 2592000, 86400, 0, 0, { m: ["login"], d: [null, "127.0.0.1"] }]);
+  const record = JSON.stringify([FILLER, req.query.user, Date.now(), 2592000, 86400, 0, 0, { m: ["login"], d: [null, "127.0.0.1"] }]);
   await redis.set(`limit:${token.slice(0, ID_LENGTH)}`, record, "EX", 86400);
   res.cookie("sid", token, { httpOnly: true, sameSite: "lax", path: "/", maxAge: 2_592_000_000 }).json({});
 });
