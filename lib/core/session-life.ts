@@ -44,3 +44,8 @@ export function resolveSessionLife(preset: string | undefined, own: Partial<Sess
 export function idleEnd(at: number, expiresAt: number, { idleTtl }: SessionLife): number {
   return Math.min(at + idleTtl * 1000, expiresAt);
 }
+
+/** The life of a session: a guest's is not the options' to say. */
+export function lifeOf({ kind }: { readonly kind: "user" | "guest" }, life: SessionLife): SessionLife {
+  return kind === "guest" ? guestLife : life;
+}
