@@ -1,65 +1,37 @@
 import type { Clock } from "../clock.ts";
 import { constantTimeEqual } from "../crypto/hash.ts";
-import { ConfigError, ConflictError, CredentialError, NotFoundError, PermissionError, RequestError, StorageError } from "../errors.ts";
+import { ConflictError, CredentialError, NotFoundError, RequestError, StorageError } from "../errors.ts";
 import type { RecordKey, RecordStore, Write } from "../storage/record-store.ts";
+import {
+  checkedName,
+  checkedScopes,
+  narrowed,
+  renewed,
+  sameRoles,
+  type ApiKeyContents,
+  type IssuedApiKey,
+  type NewApiKey,
+} from "./api-key-contents.ts";
+import { resolveApiKeysOptions, type ApiKeysOptions } from "./api-key-options.ts";
 import { apiKeyCollection, decodeApiKey, encodeApiKey, endOf, type ApiKey, type ApiKeyRecord } from "./api-key-record.ts";
 import { apiKeyTag, createApiKeyTexts } from "./api-key-text.ts";
 import type { Background } from "./background.ts";
 import type { Events, RequestSource } from "./events.ts";
 import { mayStay, type Membership } from "./membership.ts";
-import { sameEpoch, type EpochPair, type Principals, type Standing } from "./principals.ts";
+import { sameEpoch, type Principals, type Standing } from "./principals.ts";
 import { readable, reportingUnreadable } from "./unreadable-records.ts";
 
+export type { IssuedApiKey, NewApiKey } from "./api-key-contents.ts";
+export type { ApiKeysOptions } from "./api-key-options.ts";
 export type { ApiKey } from "./api-key-record.ts";
 export { apiKeyPattern, looksLikeApiKey } from "./api-key-text.ts";
-
-/** Options of API keys. */
-export interface ApiKeysOptions {
-  /** What every key begins with: 1 to 12 letters, digits, `_`, `-`, `.`. Default: `sk-`. */
-  prefix?: string | undefined;
-  /** Seconds a key lives, and the most it may be given. Default: 1 year. */
-  ttl?: number | undefined;
-  /** Seconds without use after which a key ends. Default: none. */
-  idleTtl?: number | undefined;
-  /** Whether a key may be made that never expires, or lives longer than `ttl`. Default: no. */
-  allowNoExpiry?: boolean | undefined;
-  /** Live keys of one owner. Default: 100. */
-  max?: number | undefined;
-}
-
-/** What makes a key. */
-export interface NewApiKey {
-  readonly userId: string;
-  /** 1 to 100 characters, blanks around it aside. */
-  readonly name: string;
-  /** Default: none. */
-  readonly scopes?: readonly string[] | undefined;
-  /** The scopes that whoever asks may pass on; asked for others: `insufficient_scope`. Give it whenever `scopes` come from a request. Default: any. */
-  readonly grantable?: ReadonlySet<string> | undefined;
-  /** Seconds it lives; `null`: for ever, where that is allowed. Default: the `ttl` option. */
-  readonly ttl?: number | null | undefined;
-  /** Never from a request. */
-  readonly tenantId?: string | null | undefined;
-  /** Narrows the owner's roles to these. Default: all that the owner has, at each time. Never from a request. */
-  readonly roles?: readonly string[] | undefined;
-  readonly source?: RequestSource | null | undefined;
-  /** The epoch of the session in which it is asked for. Default: not compared, so an ending between that proof and the key goes unnoticed. */
-  readonly epoch?: EpochPair | undefined;
-}
-
-/** A key's description together with the one copy of the key. */
-export interface IssuedApiKey {
-  readonly apiKey: ApiKey;
-  /** Show it to its owner; it is kept nowhere. */
-  readonly key: string;
-}
 
 /** API keys: long-lived bearer secrets that users make for programs. Whoever has one acts as its owner, with at most the owner's rights. */
 export interface ApiKeys {
   /**
    * Makes a key. The owner's epoch is read again after the insert and before anything is returned, so a key that raced with
    * the ending of all credentials is refused. Three waits on the store, two where it keeps order.
-   * @throws {RequestError} `invalid_name`, `invalid_scope` or `invalid_ttl`; {@link PermissionError} `insufficient_scope`;
+   * @throws {RequestError} `invalid_name`, `invalid_scope` or `invalid_ttl`; PermissionError `insufficient_scope`;
    *   {@link ConflictError} `too_many_api_keys`; {@link CredentialError} `user_disabled` or `credentials_ended`.
    */
   create(options: NewApiKey): Promise<IssuedApiKey>;
@@ -99,21 +71,15 @@ export interface ApiKeysParts {
 }
 
 const DAY = 86_400;
-const YEAR = 365 * DAY;
 /** Between two write-backs of one key's use. */
 const USE_INTERVAL = 60_000;
 const MAX_OVERLAP = 30 * DAY;
-const MAX_NAME = 100;
-const MAX_SCOPES = 100;
 /** Far more than contention on one key makes likely. */
 const MAX_ATTEMPTS = 100;
 
 /** @throws {ConfigError} when an option is out of bounds. */
 export function createApiKeys({ store, clock, principals, events, background, options = {}, membership = null }: ApiKeysParts): ApiKeys {
-  const { prefix = "sk-", ttl = YEAR, idleTtl = null, allowNoExpiry = false, max = 100 } = options;
-  for (const [name, seconds] of Object.entries({ ttl, idleTtl: idleTtl ?? 1, max })) {
-    if (!Number.isInteger(seconds) || seconds < 1) throw new ConfigError(`apiKeys.${name}`, "give a whole number from 1");
-  }
+  const { prefix, ttl, idleTtl, allowNoExpiry, max } = resolveApiKeysOptions(options);
   const texts = createApiKeyTexts(prefix);
 
   const isLive = ({ apiKey }: ApiKeyRecord) => {
@@ -180,7 +146,7 @@ export function createApiKeys({ store, clock, principals, events, background, op
   };
 
   /** A new key and its text, not yet stored. */
-  const make = ({ principal, epoch }: Standing, contents: Contents, roleLimit: readonly string[] | null): Made => {
+  const make = ({ principal, epoch }: Standing, contents: ApiKeyContents, roleLimit: readonly string[] | null): Made => {
     const now = clock.now();
     const { id, tag, hash, key, keyPrefix } = texts.issue(apiKeyTag(contents.userId));
     const fresh = {
@@ -307,50 +273,13 @@ export function createApiKeys({ store, clock, principals, events, background, op
   }
 }
 
-/** The part of a key that is chosen by whoever makes it. */
-type Contents = Pick<ApiKey, "userId" | "name" | "scopes" | "tenantId" | "expiresAt">;
-
 interface Made {
   readonly key: string;
   readonly record: Omit<ApiKeyRecord, "version">;
 }
 
-/** What a successor made at `now` takes over: the same length of life, counted anew. */
-function renewed({ userId, name, scopes, tenantId, createdAt, expiresAt }: ApiKey, now: number): Contents {
-  return { userId, name, scopes, tenantId, expiresAt: expiresAt === null ? null : now + expiresAt - createdAt };
-}
-
 function endedMeanwhile(): CredentialError {
   return new CredentialError("credentials_ended", "All credentials of this user were ended meanwhile");
-}
-
-function narrowed(roles: readonly string[], limit: readonly string[] | null): readonly string[] {
-  return limit === null ? roles : roles.filter((role) => limit.includes(role));
-}
-
-function sameRoles(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((role, index) => role === b[index]);
-}
-
-function checkedName(name: string): string {
-  const trimmed = name.trim();
-  const length = [...trimmed].length;
-  if (length < 1 || length > MAX_NAME || /\p{Cc}/u.test(trimmed)) {
-    throw new RequestError(`An API key needs a name of 1 to ${MAX_NAME} characters`, "invalid_name");
-  }
-  return trimmed;
-}
-
-/** @see RFC 6749 section 3.3, for what a scope may consist of. */
-function checkedScopes(scopes: readonly string[], grantable: ReadonlySet<string> | undefined): readonly string[] {
-  const unique = [...new Set(scopes)];
-  if (unique.length > MAX_SCOPES || !unique.every((scope) => /^[\x21\x23-\x5B\x5D-\x7E]{1,128}$/.test(scope))) {
-    throw new RequestError(`Scopes are up to ${MAX_SCOPES} words without spaces, quotes and backslashes`, "invalid_scope");
-  }
-  if (grantable && !unique.every((scope) => grantable.has(scope))) {
-    throw new PermissionError("insufficient_scope", "A key cannot have scopes that you do not have");
-  }
-  return unique;
 }
 
 /** One answer to every key that is not good. */
