@@ -6,6 +6,8 @@ const root = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 /** Tests that start Redis, a browser or further processes. All others need nothing but Node. */
 const needServices = [
+  "test/adapters/mysql*.test.ts",
+  "test/adapters/postgres*.test.ts",
   "test/adapters/redis/**/*.test.ts",
   "test/adapters/redis*.test.ts",
   "test/browser/**/*.test.ts",

@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { chown, mkdtemp, readFile, rm } from "node:fs/promises";
 import { connect, createServer, Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 /** A server that a test started, with a directory of its own. It dies with the test process, however that ends. */
 export interface ServerProcess {
@@ -32,22 +32,35 @@ export interface ServerCommand {
   ready: (port: number, pid: number) => Promise<boolean>;
   /** Candidates, one a try: another process may take a free port before the server does. */
   port: () => Promise<number>;
+  /** For a server that refuses to run as root: then it runs as nobody, who owns its directory. */
+  notAsRoot?: boolean;
+  /** How `stop` ends it. Default: SIGKILL. */
+  stopSignal?: NodeJS.Signals;
 }
 
 const START_MS = 15_000;
 const TRIES = 5;
 
 /** Starts a server on a free port and waits until it answers. */
-export async function startServerProcess({ command, args, ready, port: pickPort }: ServerCommand): Promise<ServerProcess> {
+export async function startServerProcess({
+  command,
+  args,
+  ready,
+  port: pickPort,
+  notAsRoot = false,
+  stopSignal = "SIGKILL",
+}: ServerCommand): Promise<ServerProcess> {
+  const user = notAsRoot ? nobody() : null;
   for (let tries = 1; ; tries++) {
     const port = await pickPort();
-    const dir = await mkdtemp(join(tmpdir(), `latchkey-${command}-`));
+    const dir = await mkdtemp(join(tmpdir(), `latchkey-${basename(command)}-`));
+    if (user) await chown(dir, user.uid, user.gid);
     const guardian = guardDirectory(dir);
     let child: ChildProcess | null = null;
     let pid = 0;
 
     const start = async () => {
-      child = await spawnServer(command, await args(port, dir), dir);
+      child = await spawnServer(command, await args(port, dir), { cwd: dir, ...user });
       pid = child.pid ?? 0;
       guardian.watch(pid);
       await answers(child, () => ready(port, pid), join(dir, "log"));
@@ -63,7 +76,8 @@ export async function startServerProcess({ command, args, ready, port: pickPort 
       guardian.watch(null);
     };
     const stop = async () => {
-      await end("SIGKILL");
+      child?.kill("SIGCONT");
+      await end(stopSignal);
       await rm(dir, { recursive: true, force: true });
       await guardian.release();
     };
@@ -91,8 +105,17 @@ export async function startServerProcess({ command, args, ready, port: pickPort 
   }
 }
 
-async function spawnServer(command: string, args: readonly string[], dir: string): Promise<ChildProcess> {
-  const child = spawn(command, args, { cwd: dir, stdio: "ignore", detached: true });
+/** Whom a process started by root becomes; `null` for all others, who stay who they are. */
+export function nobody(): { uid: number; gid: number } | null {
+  return process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : null;
+}
+
+async function spawnServer(
+  command: string,
+  args: readonly string[],
+  options: { cwd: string; uid?: number; gid?: number },
+): Promise<ChildProcess> {
+  const child = spawn(command, args, { ...options, stdio: "ignore", detached: true });
   const [failure] = await Promise.race([once(child, "spawn").then(() => []), once(child, "error")]);
   if (failure) throw new Error(`${command} could not be started; install it with: npx tsx scripts/ensure-services.ts`, { cause: failure });
   child.unref();

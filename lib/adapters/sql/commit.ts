@@ -36,12 +36,12 @@ export interface Commits {
 }
 
 export function createCommits({ dialect, statementsOf, heads, announcements }: CommitParts): Commits {
-  /** Changes rows, or none where a unique key is taken. */
-  function* change(statement: Statement): Program<number> {
+  /** How many rows a statement changes; `null` when a unique key is taken, which may have ended the transaction. */
+  function* change(statement: Statement): Program<number | null> {
     try {
       return (yield* ask(statement)).affected;
     } catch (error) {
-      if (dialect.failures.isTaken(error)) return 0;
+      if (dialect.failures.isTaken(error)) return null;
       throw error;
     }
   }
@@ -106,7 +106,7 @@ export function createCommits({ dialect, statementsOf, heads, announcements }: C
       case "replace": {
         yield* freeLookups(of, write, now);
         const statement = of.replace({ ...recordValues(write.in, write.record), now, ifVersion: write.ifVersion });
-        return (yield* change(statement)) > 0 ? told : null;
+        return (yield* change(statement)) ? told : null;
       }
       case "delete": {
         const { affected } = yield* ask(removal(of, write, now));
@@ -121,11 +121,12 @@ export function createCommits({ dialect, statementsOf, heads, announcements }: C
   function* insert(of: Statements, write: InsertWrite, now: number): Program<readonly Change[] | null> {
     const { in: into, record } = write;
     const values = { ...recordValues(into, record), now };
-    let added = yield* change(of.insert(values));
-    if (added === 0 && (yield* makePlace(of, write, now))) added = yield* change(of.insert(values));
-    if (added === 0) {
+    for (let round = 1; !(yield* change(of.insert(values))); round += 1) {
       const { rows } = yield* ask(of.get({ ...keyValues(into, record), now }));
-      return rows[0] && isRepeated(readRecord(into, rows[0]), record) ? [] : null;
+      if (rows[0]) return isRepeated(readRecord(into, rows[0]), record) ? [] : null;
+      const freed = yield* makePlace(of, write, now);
+      // What was in the way may have gone by itself meanwhile, but not time and again.
+      if (!freed && round === ROUNDS) return null;
     }
     return write.max === undefined ? [] : yield* keepCap(of, write, write.max, now);
   }
@@ -166,9 +167,10 @@ export function createCommits({ dialect, statementsOf, heads, announcements }: C
   function* put(of: Statements, write: PutWrite, now: number): Program<boolean> {
     const values = { ...recordValues(write.in, write.record), now };
     yield* makePlace(of, write, now);
-    for (let round = 0; round < PUT_ROUNDS; round += 1) {
-      if ((yield* change(of.update(values))) > 0) return true;
-      if ((yield* change(of.insert(values))) > 0) return true;
+    for (let round = 1; round <= ROUNDS; round += 1) {
+      const updated = yield* change(of.update(values));
+      if (updated === null) return false;
+      if (updated > 0 || (yield* change(of.insert(values)))) return true;
     }
     return false;
   }
@@ -176,8 +178,8 @@ export function createCommits({ dialect, statementsOf, heads, announcements }: C
   return { alone, together };
 }
 
-/** Another's insert may come between an update that finds nothing and an insert; that this happens again needs its removal too. */
-const PUT_ROUNDS = 3;
+/** Others may insert and remove between two statements of a transaction. */
+const ROUNDS = 3;
 
 function removal(of: Statements, { in: from, key, ifVersion }: DeleteWrite, now: number): Statement {
   const values = { ...keyValues(from, key), now };

@@ -7,6 +7,7 @@ import {
   type ColumnDefinitionBuilder,
   type CreateTableBuilder,
 } from "kysely";
+import type { Failures } from "./failures.ts";
 import type { CounterRow, HeadRow, RecordRow, VersionRow } from "./tables.ts";
 
 /** Builds queries for one database, and sends none. */
@@ -36,22 +37,6 @@ export interface Dialect {
   /** Whether `create index` may say `if not exists`. */
   readonly indexIfNotExists: boolean;
   readonly failures: Failures;
-}
-
-/** What an error of the driver means. */
-export interface Failures {
-  /** A unique key is taken. */
-  isTaken(error: unknown): boolean;
-  /** The database gave up this transaction for the sake of others: the same may work a moment later. */
-  isLostRace(error: unknown): boolean;
-  /** What was to be created is there. */
-  isMade(error: unknown): boolean;
-  /** The migration was never run. */
-  isMissingTable(error: unknown): boolean;
-  /** The database itself answered so: the connection is still good. */
-  isAnswer(error: unknown): boolean;
-  /** The error for a log: without statements, and without what is stored. */
-  withoutValues(error: unknown): unknown;
 }
 
 export function createBuilder(createAdapter: () => DialectAdapter, createQueryCompiler: () => QueryCompiler): Builder {

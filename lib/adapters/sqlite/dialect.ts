@@ -1,5 +1,6 @@
 import { sql, SqliteAdapter, SqliteQueryCompiler } from "kysely";
 import { createBuilder, type Dialect } from "../sql/dialect.ts";
+import { codeOf, messageOf } from "../sql/failures.ts";
 
 /** SQLite 3.35 or newer, by any driver: node:sqlite, better-sqlite3 and libsql name their errors differently. */
 export const sqliteDialect: Dialect = {
@@ -29,12 +30,4 @@ export const sqliteDialect: Dialect = {
 /** Another process, or another connection of this one, writes. */
 export function isBusy(error: unknown): boolean {
   return /database (?:table )?is locked/.test(messageOf(error)) || codeOf(error).startsWith("SQLITE_BUSY");
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : "";
-}
-
-function codeOf(error: unknown): string {
-  return typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
 }

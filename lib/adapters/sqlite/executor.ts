@@ -1,5 +1,6 @@
 import { StorageError } from "../../errors.ts";
 import type { Executor } from "../sql/executor.ts";
+import { asStorageError } from "../sql/failures.ts";
 import { runAtOnce, type Answer, type Program, type Statement } from "../sql/program.ts";
 import { isBusy, sqliteDialect } from "./dialect.ts";
 import { valuesFor, type SqliteDatabase, type SqliteStatement } from "./driver.ts";
@@ -77,7 +78,7 @@ export function createSqliteExecutor({ database, settings, timeout, close }: Sql
       return { done: true, value: work() };
     } catch (error) {
       if (isBusy(error)) return { done: false };
-      throw asStorageError(error);
+      throw asStorageError("SQLite", sqliteDialect.failures, error);
     }
   };
 
@@ -129,21 +130,6 @@ export function createSqliteExecutor({ database, settings, timeout, close }: Sql
       close();
     },
   };
-}
-
-function asStorageError(error: unknown): unknown {
-  const { failures } = sqliteDialect;
-  if (failures.isMissingTable(error)) return new StorageError("The tables are missing: call the store's migrate()", { cause: error });
-  if (
-    error instanceof Error &&
-    (error.name === "SqliteError" || codeOf(error).startsWith("SQLITE") || codeOf(error) === "ERR_SQLITE_ERROR")
-  )
-    return new StorageError("SQLite failed", { cause: failures.withoutValues(error) });
-  return error;
-}
-
-function codeOf(error: Error): string {
-  return "code" in error ? String(error.code) : "";
 }
 
 function ignore(): void {}
