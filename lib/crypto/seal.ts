@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, randomBytes, type KeyObject } from "node:crypto";
 import { StorageError } from "../errors.ts";
 import type { KeyRing } from "./key-ring.ts";
 
@@ -25,11 +25,7 @@ export function createSealer(keys: KeyRing, purpose: string): Sealer {
   return {
     seal(plain, context) {
       const { id, key } = keys.current(purpose);
-      const nonce = randomBytes(NONCE_BYTES);
-      const cipher = createCipheriv("aes-256-gcm", key, nonce, { authTagLength: TAG_BYTES });
-      cipher.setAAD(aad(id, context));
-      const body = Buffer.concat([nonce, cipher.update(plain, "utf8"), cipher.final(), cipher.getAuthTag()]);
-      return `${VERSION}.${id}.${body.toString("base64url")}`;
+      return `${VERSION}.${id}.${sealBytes(key, Buffer.from(plain), aad(id, context)).toString("base64url")}`;
     },
 
     open(sealed, context) {
@@ -38,14 +34,30 @@ export function createSealer(keys: KeyRing, purpose: string): Sealer {
       const key = keys.find(purpose, id);
       if (!key) throw new StorageError("A sealed value names an unknown key: put its secret back into `encryptionKeys` or `secret`");
       try {
-        const bytes = Buffer.from(body, "base64url");
-        const decipher = createDecipheriv("aes-256-gcm", key.key, bytes.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
-        decipher.setAAD(aad(id, context));
-        decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
-        return decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES), undefined, "utf8") + decipher.final("utf8");
+        return openBytes(key.key, Buffer.from(body, "base64url"), aad(id, context)).toString();
       } catch (cause) {
         throw new StorageError("A sealed value could not be opened", { cause });
       }
     },
   };
+}
+
+/** What sealing adds to the length of bytes: nonce and tag. */
+export const SEAL_OVERHEAD = NONCE_BYTES + TAG_BYTES;
+
+/** Seals bytes by AES-256-GCM under a random 96-bit nonce: nonce, ciphertext, 16-byte tag. `aad` is authenticated with them. */
+export function sealBytes(key: KeyObject, plain: Uint8Array, aad: Uint8Array): Buffer {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv("aes-256-gcm", key, nonce, { authTagLength: TAG_BYTES });
+  cipher.setAAD(aad);
+  return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+}
+
+/** What {@link sealBytes} sealed. @throws when it was cut short or changed, or belongs to another key or `aad`. */
+export function openBytes(key: KeyObject, sealed: Uint8Array, aad: Uint8Array): Buffer {
+  if (sealed.length < SEAL_OVERHEAD) throw new RangeError("Sealed bytes were cut short");
+  const decipher = createDecipheriv("aes-256-gcm", key, sealed.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
+  decipher.setAAD(aad);
+  decipher.setAuthTag(sealed.subarray(-TAG_BYTES));
+  return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
 }

@@ -3,6 +3,7 @@ import { ConfigError } from "../../errors.ts";
 import { assertStore, assertWithout, wrapperName } from "../../storage/check-store.ts";
 import { assertCommit } from "../../storage/commit.ts";
 import type { Collection, RecordStore } from "../../storage/record-store.ts";
+import { kitCollections } from "../sql/collections.ts";
 
 /** Options of {@link routed}. */
 export interface RoutedOptions {
@@ -95,8 +96,8 @@ export function routed(options: RoutedOptions): RecordStore {
   };
 }
 
-/** The directory collections there are, for a refusal at start; any other is refused at its first use. */
-const DIRECTORY = ["accounts", "audit", "principals", "tokens", "users"];
+/** The kit's own, for a refusal at start; one of the application is refused at its first use. */
+const DIRECTORY = kitCollections.filter(({ kind }) => kind === "directory").map(({ name }) => name);
 
 function resolveExceptions(collections: RoutedOptions["collections"]): ReadonlyMap<string, RecordStore> {
   const exceptions = new Map<string, RecordStore>();
