@@ -6,7 +6,7 @@ import { runInTurn, type SqlValue, type Statement } from "../sql/program.ts";
 export interface PostgresPool {
   connect(): Promise<PostgresClient>;
   on(event: "error", listener: (error: Error) => void): unknown;
-  off(event: "error", listener: (error: Error) => void): unknown;
+  listenerCount(event: "error"): number;
 }
 
 export interface PostgresClient {

@@ -51,9 +51,9 @@ export function postgresStore(options: PostgresStoreOptions): RecordStore {
     failures: postgresDialect.failures,
     timeout,
   });
-  // Without a listener, pg ends the process when a connection is lost that nobody uses.
-  pool.on("error", ignore);
-  const store = createSqlStore({
+  // Without a listener, pg ends the process when a connection is lost that nobody uses; it stays, as the pool outlives the store.
+  if (pool.listenerCount("error") === 0) pool.on("error", ignore);
+  return createSqlStore({
     dialect: postgresDialect,
     tables,
     executor,
@@ -61,13 +61,6 @@ export function postgresStore(options: PostgresStoreOptions): RecordStore {
     clock,
     ordered: false,
   });
-  return {
-    ...store,
-    async close() {
-      await store.close();
-      pool.off("error", ignore);
-    },
-  };
 }
 
 function ignore(): void {}

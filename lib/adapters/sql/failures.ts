@@ -17,7 +17,7 @@ export interface Failures {
 }
 
 /** What a caller is told: our own errors as they are, all others as an outage whose cause is fit for a log. */
-export function asStorageError(database: string, failures: Failures, error: unknown): unknown {
+export function asStorageError(database: string, failures: Failures, error: unknown): AuthError {
   if (error instanceof AuthError) return error;
   const cause = failures.withoutValues(error);
   if (failures.isMissingTable(error)) return new StorageError("The tables are missing: call the store's migrate()", { cause });
