@@ -18,4 +18,7 @@ afterAll(async () => {
   await cluster.stop();
 });
 
-recordStoreConformance("redis cluster", async ({ clock }) => redisStore({ client, clock, prefix: `${(opened += 1)}:` }), { describe, it });
+recordStoreConformance("rule 11: redis cluster", async ({ clock }) => redisStore({ client, clock, prefix: `${(opened += 1)}:` }), {
+  describe,
+  it,
+});

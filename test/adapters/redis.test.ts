@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => client.disconnect());
 
 recordStoreConformance(
-  "redis",
+  "rule 11: redis",
   async ({ clock }) => redisStore({ client, clock, prefix: `conformance ${process.pid} ${(opened += 1)}:` }),
   {
     describe,
