@@ -1,20 +1,19 @@
-import express, { type Request, type RequestHandler, type Response, type Router } from "express";
-import { anonymousContext, sessionContext } from "../core/context.ts";
+import express, { type Request, type RequestHandler, type Router } from "express";
+import { anonymousContext } from "../core/context.ts";
 import { createCredentials } from "../core/credentials.ts";
 import type { Kit } from "../core/kit.ts";
 import { ConfigError, RequestError, StorageError } from "../errors.ts";
 import { isLoopback, type AuthConfig } from "../options.ts";
-import { assertKnown, createAuthenticate } from "./authenticate.ts";
-import { createCookies, type Cookies } from "./cookies.ts";
-import { readCookie } from "./extract.ts";
-import { addPassportHabits, type PassportHabits } from "./passport-habits.ts";
+import { createAuthenticate } from "./authenticate.ts";
+import { createCookies } from "./cookies.ts";
+import { addPassportHabits } from "./passport-habits.ts";
+import { createPassportHabits } from "./passport-login.ts";
 import { sendProblem } from "./problem.ts";
 import { safeReturnTo } from "./return-to.ts";
 import type { HttpEdge } from "./route.ts";
 import { createRouter } from "./router.ts";
 import { mailsCodes, routeTable } from "./route-table.ts";
 import { bindServices, boundServices } from "./services.ts";
-import { requestSource } from "./source.ts";
 
 /**
  * The Express edge of one `createAuth`: a middleware that fills `req.auth`, then serves our routes at `basePath`,
@@ -47,7 +46,7 @@ export function createMiddleware(
   });
   const identify = createAuthenticate({ credentials, cookies, csrf, events, clock });
   const routes = mounted(createRouter(routeTable(config), { kit, http, csrf }), basePath, kit);
-  const habits = passportHabits(kit, cookies, config.session.scopes);
+  const habits = createPassportHabits(kit, cookies, config.session.scopes);
   const guardServices = { clock, users, rateLimits, events, signInUrl: config.signInUrl, habits };
 
   const loadUser = async (req: Request) => {
@@ -117,37 +116,6 @@ function mounted(router: Router, basePath: string, { events }: Kit): RequestHand
 /** Whether `path` is `base` or lies below it. */
 function isUnder(path: string, base: string): boolean {
   return base === "" || (path.startsWith(base) && (path.length === base.length || path[base.length] === "/"));
-}
-
-/** `req.login` and `req.logout` over our own sessions; afterwards `req.auth` is what it became. */
-function passportHabits({ sessions, magicCodes, events, clock }: Kit, cookies: Cookies, scopes: ReadonlySet<string>): PassportHabits {
-  const responseOf = (req: Request) => req.res as Response;
-
-  return {
-    async login(req, user) {
-      assertKnown(req);
-      const userId = typeof user === "string" ? user : (user as { id?: unknown } | null)?.id;
-      if (typeof userId !== "string" || userId === "") throw new RequestError("req.login needs a user with an id");
-      const source = requestSource(req);
-      const before = req.auth.kind === "session" ? req.auth.session.id : null;
-      const { session, token } = await sessions.upgrade(readCookie(req, cookies.session), { userId, methods: ["login"], source });
-      if (before) await sessions.revoke(before, { reason: "replaced", source });
-      await magicCodes.clearFailures(userId);
-      events.emit("sign_in.succeeded", { method: "login", sessionId: session.id }, { userId, source });
-      cookies.set(responseOf(req), cookies.session, token, (session.expiresAt - clock.now()) / 1000);
-      req.auth = sessionContext(session, scopes);
-      if (typeof user === "object") req.user = user as Express.User;
-    },
-    async logout(req) {
-      assertKnown(req);
-      if (req.auth.kind === "session" || req.auth.kind === "guest") {
-        await sessions.revoke(req.auth.session.id, { reason: "sign_out", source: requestSource(req) });
-      }
-      cookies.clear(responseOf(req), cookies.session);
-      req.auth = anonymousContext();
-      req.user = undefined;
-    },
-  };
 }
 
 function hostnameOf(req: Request): string {

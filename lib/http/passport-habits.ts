@@ -3,12 +3,6 @@ import { boundServices, servicesOf } from "./services.ts";
 
 type Done = (error?: unknown) => void;
 
-/** What `req.login` and `req.logout` do. */
-export interface PassportHabits {
-  login(req: Request, user: unknown): Promise<void>;
-  logout(req: Request): Promise<void>;
-}
-
 /**
  * Gives a request that services are bound to `login`, `logIn`, `logout`, `logOut`, `isAuthenticated` and `isUnauthenticated`, as
  * Passport's users know them: with a callback, or awaited. They are given once, to the prototype that Express makes for an application's

@@ -4,7 +4,12 @@ import type { Events } from "../core/events.ts";
 import type { RateLimits } from "../core/rate-limits.ts";
 import type { Users } from "../core/users.ts";
 import { ConfigError } from "../errors.ts";
-import type { PassportHabits } from "./passport-habits.ts";
+
+/** What `req.login` and `req.logout` do. */
+export interface PassportHabits {
+  login(req: Request, user: unknown): Promise<void>;
+  logout(req: Request): Promise<void>;
+}
 
 /** What guards, and the habits of Passport's users, need beside `req.auth`. */
 export interface GuardServices {

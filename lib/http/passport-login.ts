@@ -1,0 +1,44 @@
+import type { Request, Response } from "express";
+import { anonymousContext, sessionContext } from "../core/context.ts";
+import type { Kit } from "../core/kit.ts";
+import { RequestError } from "../errors.ts";
+import { assertKnown } from "./authenticate.ts";
+import type { Cookies } from "./cookies.ts";
+import { readCookie } from "./extract.ts";
+import type { PassportHabits } from "./services.ts";
+import { requestSource } from "./source.ts";
+
+/** `req.login` and `req.logout` over our own sessions; afterwards `req.auth` is what it became. */
+export function createPassportHabits(
+  { sessions, magicCodes, events, clock }: Kit,
+  cookies: Cookies,
+  scopes: ReadonlySet<string>,
+): PassportHabits {
+  const responseOf = (req: Request) => req.res as Response;
+
+  return {
+    async login(req, user) {
+      assertKnown(req);
+      const userId = typeof user === "string" ? user : (user as { id?: unknown } | null)?.id;
+      if (typeof userId !== "string" || userId === "") throw new RequestError("req.login needs a user with an id");
+      const source = requestSource(req);
+      const before = req.auth.kind === "session" ? req.auth.session.id : null;
+      const { session, token } = await sessions.upgrade(readCookie(req, cookies.session), { userId, methods: ["login"], source });
+      if (before) await sessions.revoke(before, { reason: "replaced", source });
+      await magicCodes.clearFailures(userId);
+      events.emit("sign_in.succeeded", { method: "login", sessionId: session.id }, { userId, source });
+      cookies.set(responseOf(req), cookies.session, token, (session.expiresAt - clock.now()) / 1000);
+      req.auth = sessionContext(session, scopes);
+      if (typeof user === "object") req.user = user as Express.User;
+    },
+    async logout(req) {
+      assertKnown(req);
+      if (req.auth.kind === "session" || req.auth.kind === "guest") {
+        await sessions.revoke(req.auth.session.id, { reason: "sign_out", source: requestSource(req) });
+      }
+      cookies.clear(responseOf(req), cookies.session);
+      req.auth = anonymousContext();
+      req.user = undefined;
+    },
+  };
+}
