@@ -7,7 +7,20 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-const forbidden = ["ioredis", "kysely", "pg", "mysql2", "libsql", "better-sqlite3", "resend", "nodemailer", "openid-client", "oauth4webapi", "passport", "passport-strategy"];
+const forbidden = [
+  "ioredis",
+  "kysely",
+  "pg",
+  "mysql2",
+  "libsql",
+  "better-sqlite3",
+  "resend",
+  "nodemailer",
+  "openid-client",
+  "oauth4webapi",
+  "passport",
+  "passport-strategy",
+];
 
 // Prints every module loaded by an import, whichever loader took it.
 const program = `

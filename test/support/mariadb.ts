@@ -6,7 +6,7 @@ import mysql from "mysql2/promise";
 import { findProgram } from "../../scripts/programs.ts";
 import { freePort, nobody, startServerProcess, type ServerProcess } from "./server-process.ts";
 
-/** One MariaDB on loopback, with an empty database and nothing kept on disk for sure. */
+/** One MariaDB on loopback, with an empty database. What it has committed survives its end, not that of the machine. */
 export interface MariadbServer extends ServerProcess {
   /** `mysql://root@127.0.0.1:port/app` */
   readonly url: string;
@@ -22,7 +22,7 @@ export async function startMariadb(args: readonly string[] = []): Promise<Mariad
       return [
         ...["--no-defaults", `--datadir=${data}`, `--port=${port}`, "--bind-address=127.0.0.1", `--socket=${dir}/socket`],
         ...[`--pid-file=${dir}/pid`, `--log-error=${dir}/log`, "--skip-log-bin", "--skip-name-resolve"],
-        ...["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--innodb-flush-method=nosync"],
+        ...["--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M", "--innodb-flush-method=nosync"],
         ...args,
       ];
     },

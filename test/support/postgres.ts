@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -6,7 +6,7 @@ import pg from "pg";
 import { findProgram } from "../../scripts/programs.ts";
 import { freePort, nobody, startServerProcess, type ServerProcess } from "./server-process.ts";
 
-/** One PostgreSQL on loopback, empty and with nothing kept on disk for sure. */
+/** One PostgreSQL on loopback, empty. What it has committed survives its end, not that of the machine. */
 export interface PostgresServer extends ServerProcess {
   /** `postgres://app@127.0.0.1:port/postgres` */
   readonly url: string;
@@ -19,7 +19,7 @@ export async function startPostgres(args: readonly string[] = []): Promise<Postg
     args: async (port, dir) => {
       const data = join(dir, "data");
       if (!existsSync(data)) await initialise(data);
-      const settings = { fsync: "off", synchronous_commit: "off", full_page_writes: "off", listen_addresses: "127.0.0.1" };
+      const settings = { fsync: "off", full_page_writes: "off", listen_addresses: "127.0.0.1" };
       return [
         ...["-D", data, "-p", String(port), "-c", `unix_socket_directories=${dir}`, "-c", "dynamic_shared_memory_type=mmap"],
         ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
@@ -36,7 +36,16 @@ export async function startPostgres(args: readonly string[] = []): Promise<Postg
     notAsRoot: true,
     stopSignal: "SIGINT",
   });
-  return Object.defineProperty(server, "url", { value: urlOf(server.port), enumerable: true }) as PostgresServer;
+  /** Each connection has a process of its own, which would go on answering. */
+  const signal = (name: NodeJS.Signals) => {
+    const { stdout } = spawnSync("ps", ["-o", "pid=", "--ppid", String(server.pid)], { encoding: "utf8" });
+    for (const pid of [server.pid, ...stdout.trim().split(/\s+/).map(Number)]) process.kill(pid, name);
+  };
+  return Object.defineProperties(server, {
+    url: { value: urlOf(server.port), enumerable: true },
+    pause: { value: () => signal("SIGSTOP") },
+    resume: { value: () => signal("SIGCONT") },
+  }) as PostgresServer;
 }
 
 /** The PostgreSQL for tests that only need one: that of `POSTGRES_URL`, else one started here. Use a prefix of your own, and `stop` it. */

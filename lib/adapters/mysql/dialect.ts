@@ -37,7 +37,8 @@ function withoutValues(error: unknown): unknown {
 }
 
 function stateOf(error: unknown): string {
-  return typeof error === "object" && error !== null && "sqlState" in error ? String(error.sqlState ?? "") : "";
+  const state = typeof error === "object" && error !== null && "sqlState" in error ? error.sqlState : null;
+  return typeof state === "string" ? state : "";
 }
 
 function numberOf(error: unknown): unknown {
