@@ -1,0 +1,2 @@
+export { expressSessionStore, type ExpressSessionStore, type ExpressSessionStoreOptions, type ListedExpressSession } from "./store.ts";
+export { expressSessionCollections } from "./session-collection.ts";
