@@ -42,7 +42,7 @@ export function createSqliteExecutor({ database, settings, timeout, close }: Sql
   const begin = () => {
     if (!isReady) {
       database.exec(`pragma busy_timeout = ${BLOCKING_MS}`);
-      for (const setting of settings) database.prepare(`pragma ${setting}`).all();
+      for (const setting of settings) database.exec(`pragma ${setting}`);
     }
     isReady = true;
   };
