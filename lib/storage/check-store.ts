@@ -22,7 +22,7 @@ export function wrapperName(wrapper: Wrapper, ...inner: readonly RecordStore[]):
 
 /** @throws {ConfigError} naming `option`, when `wrapper` is somewhere inside `store`. */
 export function assertWithout(option: string, store: RecordStore, wrapper: Wrapper, fix: string): void {
-  if (store.name.includes(`${wrapper}(`)) throw new ConfigError(option, fix);
+  if (String(store.name).includes(`${wrapper}(`)) throw new ConfigError(option, fix);
 }
 
 type Wrapper = "cached" | "encrypted" | "routed";

@@ -121,6 +121,16 @@ describe("reencrypt", () => {
     expect(await reader.get(notes, note("r002"))).toBeNull();
   });
 
+  it("may run several times at once", async () => {
+    const { inner } = await filled();
+
+    const reports = await Promise.all([reencrypt(inner, rotation), reencrypt(inner, rotation), reencrypt(inner, rotation)]);
+
+    for (const report of reports) expect(report).toMatchObject({ scanned: 301, failed: 0, vanished: 0, finished: true });
+    expect(reports.reduce((sum, { rewritten }) => sum + rewritten, 0)).toBe(301);
+    await assertWhole(withKeys(inner, NEW));
+  });
+
   it("tells watchers nothing: no right has changed", async () => {
     const { inner } = await filled();
     const heard: Change[] = [];

@@ -129,3 +129,21 @@ describe("a rotation of keys under a running kit", () => {
     expect((await userOf(again))?.email).toBe("canary.person@gmail.example");
   });
 });
+
+describe("rule 49: a kit that lacks a key", () => {
+  it("answers 503 with Retry-After, leaves the cookie alone, and serves again once the key is back", async () => {
+    let inner: RecordStore | null = null;
+    const first = await start((clock) => encrypted((inner = memoryStore({ clock })), { keys: KEY, indexKey: INDEX_KEY }));
+    const { byCode } = await walk(first);
+    const cookie = `__Host-sid=${byCode.cookie("__Host-sid")}`;
+    const me = (app: ProviderApp) => fetch(`${app.url}/auth/me`, { headers: { cookie } });
+
+    const without = await start(() => encrypted(inner!, { keys: NEXT_KEY, indexKey: INDEX_KEY, onUnreadable: () => {} }));
+    const refused = await me(without);
+
+    expect([refused.status, ((await refused.json()) as { code: string }).code]).toEqual([503, "storage_unavailable"]);
+    expect(refused.headers.get("retry-after")).toBe("1");
+    expect(refused.headers.get("set-cookie")).toBeNull();
+    expect((await me(await start(() => encrypted(inner!, { keys: [NEXT_KEY, KEY], indexKey: INDEX_KEY })))).status).toBe(200);
+  });
+});

@@ -333,6 +333,7 @@ describe("keys of an encrypted store", () => {
 
   it.each<[string, unknown, string]>([
     ["undefined", undefined, "encrypted.keys: is missing"],
+    ["null", null, "encrypted.keys: is missing"],
     ["an empty list", [], "encrypted.keys: is missing"],
     ["a list of what the environment lacks", [undefined, ""], "encrypted.keys: is missing"],
     ["a short secret", "short", "encrypted.keys: each secret needs at least 32 bytes"],

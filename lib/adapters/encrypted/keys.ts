@@ -37,9 +37,9 @@ export function keyIds(ring: KeyRing): readonly string[] {
 }
 
 function readSecrets(option: string, source: StoreKeys["keys"]): readonly string[] {
-  if (typeof source === "object" && "file" in source) return readKeyFile(option, source.file);
+  if (typeof source === "object" && source !== null && "file" in source) return readKeyFile(option, source.file);
   const given: readonly unknown[] = Array.isArray(source) ? source : [source];
-  const secrets = given.filter((secret) => secret !== undefined && secret !== "");
+  const secrets = given.filter((secret) => secret !== undefined && secret !== null && secret !== "");
   if (secrets.some((secret) => typeof secret !== "string")) throw new ConfigError(option, "give secrets as text, or { file }");
   if (secrets.length === 0) throw new ConfigError(option, "is missing; make one with: openssl rand -base64 48");
   return secrets as string[];
