@@ -35,8 +35,8 @@ const parser = cookieParser();
 const NO_RESPONSE = {} as Response;
 const ignore = () => {};
 
-/** cookie-parser reads a request's headers and leaves what it finds there; this request is made for that. */
-function parseCookies({ headers }: Request): unknown {
+/** The cookies of a request's headers. cookie-parser leaves what it finds at a request; this request is made for that. */
+export function parseCookies({ headers }: Request): unknown {
   const read = { headers } as Request;
   parser(read, NO_RESPONSE, ignore);
   return read.cookies;

@@ -1,11 +1,12 @@
-import express, { type Request, type RequestHandler, type Router } from "express";
-import { anonymousContext } from "../core/context.ts";
+import express, { type Request, type RequestHandler, type Response, type Router } from "express";
+import { anonymousContext, sessionContext } from "../core/context.ts";
 import { createCredentials } from "../core/credentials.ts";
 import type { Kit } from "../core/kit.ts";
 import { ConfigError, RequestError, StorageError } from "../errors.ts";
 import { isLoopback, type AuthConfig } from "../options.ts";
 import { createAuthenticate } from "./authenticate.ts";
 import { createCookies } from "./cookies.ts";
+import { csrfRefusal } from "./csrf.ts";
 import { addPassportHabits } from "./passport-habits.ts";
 import { createPassportHabits } from "./passport-login.ts";
 import { sendProblem } from "./problem.ts";
@@ -13,7 +14,7 @@ import { safeReturnTo } from "./return-to.ts";
 import type { HttpEdge } from "./route.ts";
 import { createRouter } from "./router.ts";
 import { mailsCodes, routeTable } from "./route-table.ts";
-import { bindServices, boundServices } from "./services.ts";
+import { bindServices, boundServices, type Adoption } from "./services.ts";
 
 /**
  * The Express edge of one `createAuth`: a middleware that fills `req.auth`, then serves our routes at `basePath`,
@@ -24,7 +25,7 @@ export function createMiddleware(
   config: AuthConfig,
 ): { middleware: RequestHandler; authenticate: RequestHandler; router: Router } {
   const { origin, basePath } = config;
-  const { clock, users, rateLimits, sessions, apiKeys, events } = kit;
+  const { clock, store, users, rateLimits, sessions, apiKeys, events } = kit;
   const originOf = (req: Request) => origin ?? `${req.protocol}://${req.get("host") ?? "localhost"}`;
   const cookies = createCookies(config.cookie);
   const csrf = { origin, trustedOrigins: config.trustedOrigins, sameSiteNone: config.cookie.sameSite === "none" };
@@ -47,12 +48,22 @@ export function createMiddleware(
   const identify = createAuthenticate({ credentials, cookies, csrf, events, clock });
   const routes = mounted(createRouter(routeTable(config), { kit, http, csrf }), basePath, kit);
   const habits = createPassportHabits(kit, cookies, config.session.scopes);
-  const guardServices = { clock, users, rateLimits, events, signInUrl: config.signInUrl, habits };
 
   const loadUser = async (req: Request) => {
     const user = req.auth.isAuthenticated && req.auth.userId !== null ? await users.findById(req.auth.userId) : null;
     if (user) req.user = user;
   };
+
+  const adoption: Adoption = {
+    store,
+    crossSite: (req) => csrfRefusal(req, csrf),
+    async adopt(req, { session, token }) {
+      req.auth = sessionContext(session, config.session.scopes);
+      if (config.loadUser) await loadUser(req);
+      cookies.set(req.res as Response, cookies.session, token, (session.expiresAt - clock.now()) / 1000);
+    },
+  };
+  const guardServices = { clock, users, rateLimits, events, signInUrl: config.signInUrl, habits, adoption };
 
   const authenticate: RequestHandler = function latchkeyAuthenticate(req, res, next) {
     // Used twice, or before routes mounted by hand: who asks is known already.

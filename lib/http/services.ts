@@ -2,8 +2,10 @@ import type { Request } from "express";
 import type { Clock } from "../clock.ts";
 import type { Events } from "../core/events.ts";
 import type { RateLimits } from "../core/rate-limits.ts";
+import type { IssuedSession } from "../core/sessions.ts";
 import type { Users } from "../core/users.ts";
-import { ConfigError } from "../errors.ts";
+import { ConfigError, type PermissionError } from "../errors.ts";
+import type { RecordStore } from "../storage/record-store.ts";
 
 /** What `req.login` and `req.logout` do. */
 export interface PassportHabits {
@@ -19,6 +21,16 @@ export interface GuardServices {
   readonly events: Events;
   readonly signInUrl: string | null;
   readonly habits: PassportHabits;
+  readonly adoption: Adoption;
+}
+
+/** What those need who sign a browser in by a credential that is not ours. */
+export interface Adoption {
+  readonly store: RecordStore;
+  /** Why no cookie may act for this request; `null` when it may. */
+  crossSite(req: Request): PermissionError | null;
+  /** Makes this request, and what the browser sends from now on, one of this session. */
+  adopt(req: Request, issued: IssuedSession): Promise<void>;
 }
 
 const services: unique symbol = Symbol("latchkey");

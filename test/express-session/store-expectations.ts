@@ -178,8 +178,7 @@ export function expressSessionStoreExpectations(name: string, open: Open): void 
         await set(sid, withCookie());
         const held = await Promise.all(Array.from({ length: 10 }, () => get(sid)));
         const late = held.map((data, index) => (index % 2 ? touch : set)(sid, Object.assign(data ?? {}, withCookie(), { index })));
-        late.splice(round, 0, destroy(sid));
-        await Promise.all(late);
+        await Promise.all(late.toSpliced(round, 0, destroy(sid)));
         expect(await get(sid)).toBeFalsy();
       }
     });
