@@ -3,6 +3,7 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { poolOptions, postgresStore } from "../../lib/adapters/postgres/index.ts";
 import type { Change } from "../../lib/storage/record-store.ts";
+import { createTestClock } from "../../lib/testing/clock.ts";
 import { startPostgres, type PostgresServer } from "../support/postgres.ts";
 import { until } from "../support/server-process.ts";
 import { notes, openStore, people, record, type OpenStore } from "./sql/open-store.ts";
@@ -132,6 +133,29 @@ describe("watching PostgreSQL", () => {
     await lost;
     await store.migrate();
     await pool.end();
+  });
+});
+
+describe("sweeping PostgreSQL", () => {
+  it("removes what is kept to lock partitions, an hour after the last lock", async () => {
+    const clock = createTestClock();
+    const { store, query, end } = openStore(server.url, { prefix: "swept", clock });
+    await store.migrate();
+    const insert = (partition: string) => store.commit([{ op: "insert", in: notes, record: record("a", { partition }), max: 5 }]);
+    const heads = async () => (await query('select "partition" from swept_heads order by 1')).map(({ partition }) => String(partition));
+    await insert("old");
+    clock.advance(3599);
+    await insert("new");
+    await store.sweep();
+    expect(await heads()).toEqual(["new", "old"]);
+
+    clock.advance(1);
+    expect(await store.sweep()).toEqual({});
+
+    expect(await heads()).toEqual(["new"]);
+    expect(await insert("old")).toBe(true); // it repeats what is stored
+    expect(await store.list(notes, "old")).toHaveLength(1);
+    await end();
   });
 });
 

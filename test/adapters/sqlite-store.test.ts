@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "libsql";
@@ -32,6 +32,14 @@ describe("sqliteStore", () => {
     const again = sqliteStore({ path, collections });
     expect((await again.get(notes, record("a")))?.value).toEqual(Buffer.from("a"));
     await again.close();
+  });
+
+  it("makes a file that its owner alone can read, and so is what lies beside it", async () => {
+    const store = sqliteStore({ path });
+    await store.migrate();
+
+    for (const file of [path, `${path}-wal`, `${path}-shm`]) expect((statSync(file).mode & 0o777).toString(8)).toBe("600");
+    await store.close();
   });
 
   it("refuses within the deadline while another process writes, lets this one go on meanwhile, and works when that is done", async () => {

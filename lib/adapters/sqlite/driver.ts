@@ -1,3 +1,4 @@
+import { closeSync, openSync } from "node:fs";
 import { createRequire } from "node:module";
 import { ConfigError } from "../../errors.ts";
 import type { SqlValue } from "../sql/program.ts";
@@ -33,10 +34,11 @@ const drivers: readonly { readonly name: string; readonly open: (module: unknown
 ];
 
 /**
- * Opens a file with the first driver that is there.
+ * Opens a file with the first driver that is there. A file that is made can be read by its owner alone, as can what SQLite puts beside it.
  * @throws {ConfigError} when none is, or the file cannot be opened.
  */
 export function openDatabase(path: string): SqliteDatabase {
+  makePrivate(path);
   const require = createRequire(import.meta.url);
   for (const { name, open } of drivers) {
     let Database: Open;
@@ -49,10 +51,19 @@ export function openDatabase(path: string): SqliteDatabase {
       return new Database(path);
     } catch (cause) {
       if (isUnusable(cause)) continue;
-      throw new ConfigError("sqliteStore.path", `${name} cannot open it: is its folder there, and yours to write?`, cause);
+      throw new ConfigError("sqliteStore.path", `${name} cannot open it`, cause);
     }
   }
   throw new ConfigError("sqliteStore.path", "install better-sqlite3 or libsql, use Node 22.13 or newer, or pass an opened `database`");
+}
+
+function makePrivate(path: string): void {
+  if (path.startsWith(":") || path.startsWith("file:")) return; // in memory, or a URI
+  try {
+    closeSync(openSync(path, "a", 0o600));
+  } catch (cause) {
+    throw new ConfigError("sqliteStore.path", "it cannot be opened: is its folder there, and yours to write?", cause);
+  }
 }
 
 /** better-sqlite3 loads what it was compiled to only when it opens a database. */

@@ -12,7 +12,7 @@ import { createSqliteExecutor } from "./executor.ts";
 
 /** Options of {@link sqliteStore}: a `path`, or a `database`. */
 export interface SqliteStoreOptions {
-  /** A file; made when it is not there. Opened by node:sqlite, better-sqlite3 or libsql, whichever is there first, and closed by `close`. */
+  /** A file; made when it is not there, for its owner alone. Opened by node:sqlite, better-sqlite3 or libsql, whichever is there first, and closed by `close`. */
   path?: string | undefined;
   /** A database that the application opened with one of those, and closes itself. Its settings stay as they are, but for `busy_timeout`. */
   database?: SqliteDatabase | undefined;
