@@ -10,7 +10,7 @@ import { keyIds, resolveKeyIds, resolveKeys, type StoreKeys } from "./keys.ts";
 
 /** Options of {@link reencrypt}. */
 export interface ReencryptOptions extends StoreKeys {
-  /** What to go through. Default: the collections of the kit. */
+  /** What to go through. Default: the collections of `createAuth`; where others are kept too, give all of them, or a key may go that they need. */
   collections?: readonly Collection[] | undefined;
   /** Writes nothing, and says what it would. Default: false. */
   dryRun?: boolean | undefined;
