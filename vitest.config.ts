@@ -15,12 +15,14 @@ const needServices = [
   "test/races/**/*.test.ts",
   "test/support/**/*.test.ts",
   "test/**/*.redis.test.ts",
+  "test/**/*.postgres.test.ts",
 ];
 
 export default defineConfig({
   resolve: {
     alias: [
       { find: /^latchkey$/, replacement: root("lib/index.ts") },
+      { find: /^latchkey\/express-session$/, replacement: root("lib/express-session/index.ts") },
       { find: /^latchkey\/testing$/, replacement: root("lib/testing/index.ts") },
       { find: /^latchkey\/adapters\/(.*)$/, replacement: root("lib/adapters/$1/index.ts") },
       { find: /^latchkey\/email\/(.*)$/, replacement: root("lib/email/$1.ts") },

@@ -1,6 +1,7 @@
 import type { RequestHandler, Router } from "express";
 import { memoryStore } from "./adapters/memory/index.ts";
 import { createAccounts, type Accounts } from "./core/accounts.ts";
+import { appUserStore } from "./core/app-users.ts";
 import { createApiKeys, type ApiKeys } from "./core/api-keys.ts";
 import { createBackground } from "./core/background.ts";
 import { createEvents, type Events } from "./core/events.ts";
@@ -71,7 +72,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
   const events = createEvents(clock);
   const background = createBackground((error) => events.emit("background.failed", { message: messageOf(error) }));
   const principals = createPrincipals(store, events);
-  const users = createUsers({ store: config.users ?? directoryUserStore(store, events), clock });
+  const users = createUsers({ store: config.users ? appUserStore(config.users) : directoryUserStore(store, events), clock });
   const rateLimits = createRateLimits({ store, clock, events, keys });
   const sessions = createSessions({
     store,
