@@ -4,6 +4,7 @@ import type { SessionData } from "express-session";
 import type { Auth } from "../auth.ts";
 import { assertOptions } from "../check-options.ts";
 import { anonymousContext } from "../core/context.ts";
+import type { Session } from "../core/sessions.ts";
 import { AuthError, ConfigError, CredentialError, StorageError } from "../errors.ts";
 import { parseCookies } from "../http/extract.ts";
 import { servicesOf } from "../http/services.ts";
@@ -34,8 +35,11 @@ export interface MigrateExpressSessionOptions {
  * the same time, or within a minute, get the same session. How long ago they signed in is not known, so the session is never fresh:
  * `requireAuth({ maxAge })` asks them again. What else the old session held is gone.
  *
+ * A user whose sessions were all ended (`revokeAll`, `disable`, a changed password) has no old sessions any more either: those that come
+ * are destroyed.
+ *
  * It answers nothing itself. When a store is away, `req.auth` is anonymous with a {@link StorageError}, guards answer 503, and cookies and
- * the old session are left as they are. A disabled user's old session is destroyed. A forged cookie asks no store; a request of
+ * the old session are left as they are. A forged cookie asks no store; a request of
  * somebody signed in neither.
  *
  * @throws {ConfigError} when an option is missing, unknown or misshapen.
@@ -73,7 +77,8 @@ export function migrateExpressSession(options: MigrateExpressSessionOptions): Re
       const id = data && (await idOf(data));
       if (id === null || !(await auth.users.findById(id))) return null;
       try {
-        const { session, token } = await auth.sessions.create({ userId: id, methods: [METHOD], authenticatedAt: LONG_AGO, source });
+        const given = { userId: id, methods: [METHOD], authenticatedAt: LONG_AGO, epoch: NEVER_ENDED, source };
+        const { session, token } = await auth.sessions.create(given);
         made = session.id;
         return { token, undo: () => auth.sessions.revoke(session.id, { reason: "replaced", source }) };
       } catch (error) {
@@ -101,9 +106,10 @@ export function migrateExpressSession(options: MigrateExpressSessionOptions): Re
     }
   };
 
-  const refused = (error: unknown) => {
+  const refused = (req: Request, error: unknown) => {
     const failure =
       error instanceof AuthError ? error : new StorageError("The session of express-session could not be moved", { cause: error });
+    if (failure instanceof ConfigError) auth.events.emit("request.failed", { path: req.path, message: failure.message });
     if (failure instanceof StorageError) {
       auth.events.emit("storage.failed", { operation: "move a session of express-session", message: failure.message });
     }
@@ -115,7 +121,7 @@ export function migrateExpressSession(options: MigrateExpressSessionOptions): Re
       // Whoever shows a credential of ours is judged by that alone.
       if (error || req.auth.kind !== "anonymous" || req.auth.failure) return next(error);
       move(req)
-        .catch((failure: unknown) => void (req.auth = refused(failure)))
+        .catch((failure: unknown) => void (req.auth = refused(req, failure)))
         .then(() => next(), next);
     });
   };
@@ -124,6 +130,8 @@ export function migrateExpressSession(options: MigrateExpressSessionOptions): Re
 const METHOD = "express_session";
 /** When nobody knows when somebody signed in: not of late. */
 const LONG_AGO = 0;
+/** An old session is of no epoch: it counts for those alone whose sessions, and everybody's, were never ended. */
+const NEVER_ENDED: Session["epoch"] = [0, 0];
 
 function passportUser({ passport }: SessionData & { passport?: { user?: unknown } | null }): string | null {
   const user = passport?.user;

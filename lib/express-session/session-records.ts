@@ -27,6 +27,7 @@ export interface SessionRecords {
   touch(sid: string, data: SessionData): Promise<void>;
   destroy(sid: string): Promise<void>;
   all(): Promise<RestedSession[]>;
+  count(): Promise<number>;
   clear(): Promise<void>;
   /** Lets `made` count as read from the store where `data` was. */
   inherit(made: object, data: object): void;
@@ -44,9 +45,8 @@ export function createSessionRecords({ store, prefix, ttl, clock }: SessionRecor
   const encode = (sid: string, data: SessionData) => encodeExpressSession(prefix, { sid, data }, endOf(data));
   const remove = (partition: string) => store.commit([{ op: "clear", in: collection, partition }]);
 
-  const replace = async (sid: string, data: SessionData, ifVersion: number): Promise<boolean> => {
-    return store.commit([{ op: "replace", in: collection, record: encode(sid, data), ifVersion, quiet: true }]);
-  };
+  const replace = (sid: string, data: SessionData, ifVersion: number): Promise<boolean> =>
+    store.commit([{ op: "replace", in: collection, record: encode(sid, data), ifVersion }]);
 
   /** Writes over a session while there is one, at `version` or else as `change` makes it of the newer one. */
   const overwrite = async (sid: string, data: SessionData, version: number, change: (newer: StoredRecord) => SessionData) => {
@@ -82,7 +82,7 @@ export function createSessionRecords({ store, prefix, ttl, clock }: SessionRecor
       if (known?.sid === sid) return overwrite(sid, data, known.version, () => data);
       if (await store.commit([{ op: "insert", in: collection, record: encode(sid, data) }]))
         return void stored.set(data, { sid, version: 1 });
-      await store.commit([{ op: "put", in: collection, record: encode(sid, data), quiet: true }]);
+      await store.commit([{ op: "put", in: collection, record: encode(sid, data) }]);
       stored.set(data, { sid, version: 0 });
     },
 
@@ -100,6 +100,12 @@ export function createSessionRecords({ store, prefix, ttl, clock }: SessionRecor
       const found: RestedSession[] = [];
       for await (const records of scan()) found.push(...records.map(decodeExpressSession));
       return found;
+    },
+
+    async count() {
+      let count = 0;
+      for await (const records of scan()) count += records.length;
+      return count;
     },
 
     async clear() {

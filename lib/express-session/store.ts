@@ -77,8 +77,7 @@ export function expressSessionStore(options: ExpressSessionStoreOptions): Expres
     }
 
     override length(callback: Callback<number>): void {
-      const counted = records.all().then(({ length }) => length);
-      tell(counted, callback);
+      tell(records.count(), callback);
     }
 
     override clear(callback?: Callback): void {

@@ -4,6 +4,7 @@ import session, { type SessionData } from "express-session";
 import request from "supertest";
 import { describe, expect, it, vi } from "vitest";
 import { memoryStore } from "../../lib/adapters/memory/index.ts";
+import { sqliteStore } from "../../lib/adapters/sqlite/index.ts";
 import { createAuth } from "../../lib/auth.ts";
 import type { AuthEvent } from "../../lib/core/events.ts";
 import { sessionCollection } from "../../lib/core/session-record.ts";
@@ -178,6 +179,19 @@ describe("moving from express-session", () => {
     expect((await get(app, "/me", cookie)).status).toBe(401);
   });
 
+  it.each<[string, (app: Awaited<ReturnType<typeof createMigratedApp>>) => Promise<void>]>([
+    ["theirs", ({ auth }) => auth.sessions.revokeAll("user-1")],
+    ["everybody's", ({ auth }) => auth.principals.raiseGlobalEpoch()],
+  ])("rule 9: ends old sessions that did not come yet with all of %s", async (_whose, end) => {
+    const given = await createMigratedApp();
+    await end(given);
+    const cookie = await signed("sid-1");
+    expect((await get(given.app, "/public", cookie)).body).toEqual({ kind: "anonymous", failure: "session_revoked" });
+    expect(await given.kept("sid-1")).toBeFalsy();
+    expect((await get(given.app, "/public", cookie)).body).toEqual({ kind: "anonymous", failure: null });
+    expect(await given.auth.sessions.list("user-1")).toEqual([]);
+  });
+
   it("rule 1: makes one session of one old one, for 10 requests at once in two processes", async () => {
     const { app, createProcess, auth, kept } = await createMigratedApp();
     const apps = [app, createProcess().app];
@@ -316,6 +330,17 @@ describe("moving from express-session while a store is away", () => {
     });
     expect((await get(app, "/me", cookie)).status).toBe(200);
     expect(await auth.sessions.list("user-1")).toHaveLength(1);
+  });
+
+  it("tells the developer of a store without its tables", async () => {
+    const records = sqliteStore({ path: ":memory:" });
+    await records.migrate();
+    const { app, heard, kept } = await createMigratedApp({ records });
+    expect((await get(app, "/me", await signed("sid-1"))).status).toBe(500);
+    expect(heard).toContainEqual(
+      expect.objectContaining({ type: "request.failed", details: { path: "/me", message: expect.stringMatching(/no table/) } }),
+    );
+    expect(await kept("sid-1")).toBeTruthy();
   });
 
   it("rule 49: refuses what it cannot read of its own", async () => {

@@ -3,6 +3,7 @@ import session from "express-session";
 import express from "express";
 import request from "supertest";
 import { describe, expect, it, vi } from "vitest";
+import { encrypted } from "../../lib/adapters/encrypted/index.ts";
 import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { sqliteStore } from "../../lib/adapters/sqlite/index.ts";
 import { ConfigError, StorageError } from "../../lib/errors.ts";
@@ -19,16 +20,25 @@ expressSessionStoreExpectations("sqlite", async ({ clock, collections }) => {
   return store;
 });
 
+expressSessionStoreExpectations("encrypted memory", async ({ clock }) =>
+  encrypted(memoryStore({ clock }), {
+    keys: ["a key for a store, of thirty-two bytes"],
+    indexKey: "an index key for it, of thirty-two bytes",
+  }),
+);
+
 /** An app whose sessions count visits, over this store. */
 function createCounter(store: RecordStore = memoryStore()) {
   const sessions = expressSessionStore({ session, store });
   const app = express();
-  app.use(session({ store: sessions, secret: "a secret of express-session", resave: false, saveUninitialized: false }));
+  const cookie = { maxAge: 60_000 };
+  app.use(session({ store: sessions, secret: "a secret of express-session", resave: false, saveUninitialized: false, cookie }));
   app.get("/count", (req, res) => {
     const held = req.session as { visits?: number };
     held.visits = (held.visits ?? 0) + 1;
     res.json(held.visits);
   });
+  app.get("/look", (req, res) => void res.json(req.session.cookie.maxAge ?? null));
   app.get("/slow", async (req, res) => {
     Object.assign(req.session, { late: true });
     slow.emit("begun");
@@ -95,6 +105,20 @@ describe("express-session over our store", () => {
           .set("cookie", cookie.slice(0, cookie.indexOf(";")))
       ).status,
     ).toBe(503);
+  });
+
+  it("touches a session that a request left as it was, and changes nothing else in it", async () => {
+    const { agent, sessions, store } = createCounter();
+    const ada = agent();
+    await ada.get("/count");
+    const { records: before } = await store.scan(expressSessionCollection);
+    const touch = vi.spyOn(sessions, "touch");
+    await ada.get("/look");
+    const { records: after } = await store.scan(expressSessionCollection);
+    expect(touch).toHaveBeenCalledOnce();
+    expect(after[0]?.version).toBe(2);
+    expect(after[0]?.expiresAt).toBeGreaterThanOrEqual(before[0]?.expiresAt ?? Infinity);
+    expect((await ada.get("/count")).body).toBe(2);
   });
 
   it("costs one read of the store, and one write where the session changed", async () => {
