@@ -6,6 +6,8 @@ import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { openDatabase } from "../../lib/adapters/sqlite/driver.ts";
 import { sqliteStore } from "../../lib/adapters/sqlite/index.ts";
 import { StorageError } from "../../lib/errors.ts";
+import type { Write } from "../../lib/storage/record-store.ts";
+import { createTestClock } from "../../lib/testing/clock.ts";
 import { notes, people, record } from "./sql/open-store.ts";
 import { raceMigrations } from "./sql/races.ts";
 
@@ -39,6 +41,32 @@ describe("sqliteStore", () => {
     await store.migrate();
 
     for (const file of [path, `${path}-wal`, `${path}-shm`]) expect((statSync(file).mode & 0o777).toString(8)).toBe("600");
+    await store.close();
+  });
+
+  it("lets no read pass a commit that was started before it, whatever that takes", async () => {
+    const clock = createTestClock();
+    const store = sqliteStore({ path, collections, clock });
+    await store.migrate();
+    const expiresAt = clock.now() + 1000;
+    await store.commit([{ op: "insert", in: people, record: record("old", { lookups: { email: "e" }, expiresAt }) }]);
+    await store.commit([{ op: "insert", in: notes, record: record("expired", { expiresAt }) }]);
+    clock.advance(1);
+    const commits: Record<string, readonly Write[]> = {
+      capped: [{ op: "insert", in: notes, record: record("capped"), max: 5 }],
+      several: [
+        { op: "insert", in: notes, record: record("several") },
+        { op: "put", in: notes, record: record("other") },
+      ],
+      expired: [{ op: "put", in: notes, record: record("expired") }],
+      heir: [{ op: "insert", in: people, record: record("heir", { lookups: { email: "e" } }) }],
+    };
+
+    for (const [id, writes] of Object.entries(commits)) {
+      const committing = store.commit(writes);
+      const reading = store.get(id === "heir" ? people : notes, record(id, id === "heir" ? { partition: "" } : {}));
+      expect([await committing, (await reading)?.id]).toEqual([true, id]);
+    }
     await store.close();
   });
 

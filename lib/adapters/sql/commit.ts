@@ -27,8 +27,8 @@ export interface CommitParts {
 /** The programs behind `commit`. */
 export interface Commits {
   /**
-   * One write by one statement, which commits by itself. `null`: that could not decide it, and it takes a transaction.
-   * No statement is sent for a write that always takes one.
+   * One write without a cap, by one statement where it finds what is usual. `null`: that could not decide it, and changed nothing;
+   * it takes a transaction.
    */
   alone(write: Write, now: number): Program<boolean | null>;
   /** All writes, in a transaction that is rolled back for `null`; else what to announce when it was committed. */
@@ -58,7 +58,6 @@ export function createCommits({ dialect, statementsOf, heads, announcements }: C
     try {
       switch (write.op) {
         case "insert":
-          if (write.max !== undefined) return null;
           return (yield* changed(of.insert({ ...recordValues(write.in, write.record), now }))) || null;
         case "put": {
           const values = { ...recordValues(write.in, write.record), now };
