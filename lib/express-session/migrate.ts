@@ -35,12 +35,10 @@ export interface MigrateExpressSessionOptions {
  * the same time, or within a minute, get the same session. How long ago they signed in is not known, so the session is never fresh:
  * `requireAuth({ maxAge })` asks them again. What else the old session held is gone.
  *
- * A user whose sessions were all ended (`revokeAll`, `disable`, a changed password) has no old sessions any more either: those that come
- * are destroyed.
+ * A user whose sessions were all ended (`revokeAll`, `disable`) has no old sessions any more either: those that come are destroyed.
  *
  * It answers nothing itself. When a store is away, `req.auth` is anonymous with a {@link StorageError}, guards answer 503, and cookies and
- * the old session are left as they are. A forged cookie asks no store; a request of
- * somebody signed in neither.
+ * the old session are left as they are. A forged cookie asks no store; nor does a request of somebody signed in.
  *
  * @throws {ConfigError} when an option is missing, unknown or misshapen.
  * @example
