@@ -26,7 +26,8 @@ export type UserFields = Partial<Omit<User, "id" | "createdAt">>;
 
 /**
  * Where profiles are kept: our {@link directoryUserStore}, or the application's own table.
- * The uniqueness of `email` must be the database's: a unique index, not a look before the insert.
+ * The uniqueness of `email` must be the database's: a unique index, not a look before the insert. Any error but `email_taken` counts as
+ * an outage. `userDirectoryConformance` of `latchkey/testing` checks one.
  */
 export interface UserStore {
   /** By the canonical address. */
