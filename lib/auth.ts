@@ -1,10 +1,12 @@
 import type { RequestHandler, Router } from "express";
 import { memoryStore } from "./adapters/memory/index.ts";
+import { createAccessTokens, type AccessTokens } from "./core/access-tokens.ts";
 import { createAccounts, type Accounts } from "./core/accounts.ts";
 import { appUserStore } from "./core/app-users.ts";
 import { createApiKeys, type ApiKeys } from "./core/api-keys.ts";
 import { createBackground } from "./core/background.ts";
 import { createEvents, type Events } from "./core/events.ts";
+import { createKeyset } from "./core/keyset.ts";
 import type { Kit } from "./core/kit.ts";
 import { createManagedUsers, type ManagedUsers } from "./core/managed-users.ts";
 import { createMagicCodes, type MagicCodes } from "./core/magic-codes.ts";
@@ -35,6 +37,8 @@ export interface Auth extends RequestHandler {
   readonly signIn: SignIn;
   readonly magicCodes: MagicCodes;
   readonly apiKeys: ApiKeys;
+  /** `null` unless the `tokens` option is set. */
+  readonly accessTokens: AccessTokens | null;
   readonly rateLimits: RateLimits;
   readonly events: Events;
   /** Fills `req.auth` and serves no routes; see `authenticate(auth)`. */
@@ -92,6 +96,13 @@ export function createAuth(options: AuthOptions = {}): Auth {
     options: config.apiKeys,
     membership: config.session.membership,
   });
+  const accessTokens =
+    config.tokens &&
+    createAccessTokens({
+      keyset: createKeyset(keys, config.tokens.keys),
+      clock,
+      config: { ...config.tokens, scopes: config.session.scopes },
+    });
   const accounts = createAccounts({ store, keys, clock, events, strategies: config.strategies });
   const purge = async (userId: string) => {
     await sessions.revokeAll(userId);
@@ -130,6 +141,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     magicCodes,
     rateLimits,
     apiKeys,
+    accessTokens,
     transactions: createTransactions({ store, clock, events }),
     strategies: config.strategies,
   };
@@ -147,6 +159,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     signIn,
     magicCodes,
     apiKeys,
+    accessTokens,
     rateLimits,
     events,
     routes: () => router,

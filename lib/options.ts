@@ -5,6 +5,7 @@ import type { Clock } from "./clock.ts";
 import type { ApiKeysOptions } from "./core/api-keys.ts";
 import { resolveMagicCodesOptions, type MagicCodesOptions } from "./core/magic-code-options.ts";
 import { resolveSessionLife } from "./core/session-life.ts";
+import { resolveTokensOptions, type TokensConfig, type TokensOptions } from "./core/token-options.ts";
 import { sharedScopes } from "./core/context.ts";
 import type { Membership } from "./core/membership.ts";
 import type { GuestMerge, SessionsConfig } from "./core/sessions.ts";
@@ -46,6 +47,8 @@ export interface AuthOptions {
     | boolean
     | (ApiKeysOptions & { /** Scopes that users may give to their keys. Default: none. */ scopes?: readonly string[] | undefined })
     | undefined;
+  /** Access tokens (JWT) and refresh tokens, for clients that have no cookie and APIs that have no store. Default: off. */
+  tokens?: TokensOptions | undefined;
   /** Further origins whose pages may send unsafe requests with our cookie. Default: none. */
   trustedOrigins?: readonly string[] | undefined;
   /** Further origins that sign-in may send a browser back to. Default: none. */
@@ -116,6 +119,7 @@ export interface AuthConfig {
   readonly apiKeys: ApiKeysOptions;
   readonly apiKeyRoutes: boolean;
   readonly apiKeyScopes: ReadonlySet<string>;
+  readonly tokens: TokensConfig | null;
   readonly trustedOrigins: ReadonlySet<string>;
   readonly returnToOrigins: ReadonlySet<string>;
   readonly signInUrl: string | null;
@@ -128,7 +132,7 @@ export interface AuthConfig {
 }
 
 const OPTIONS = [
-  "secret", "baseUrl", "basePath", "store", "strategies", "email", "appName", "emailTemplates", "magicCodes", "session", "cookie", "apiKeys", "trustedOrigins", "returnToOrigins",
+  "secret", "baseUrl", "basePath", "store", "strategies", "email", "appName", "emailTemplates", "magicCodes", "session", "cookie", "apiKeys", "tokens", "trustedOrigins", "returnToOrigins",
   "signInUrl", "loadUser", "users", "linkByEmail", "allowInsecureCookies", "allowTokensInBrowsers", "clock",
 ]; // prettier-ignore
 const SESSION_OPTIONS = ["preset", "idleTtl", "absoluteTtl", "policy", "max", "scopes", "membership", "onGuestMerge"];
@@ -146,6 +150,7 @@ export function resolveOptions(options: AuthOptions, environment: string | undef
   assertTexts("linkByEmail", options.linkByEmail);
   for (const name of ["loadUser", "allowInsecureCookies", "allowTokensInBrowsers"] as const) assertFlag(name, options[name]);
   resolveMagicCodesOptions(options.magicCodes ?? {});
+  const session = resolveSession(options.session ?? {});
   return {
     secrets: resolveSecrets(options.secret, production),
     origin,
@@ -156,9 +161,10 @@ export function resolveOptions(options: AuthOptions, environment: string | undef
     appName: resolveAppName(options.appName, origin),
     emailTemplates: resolveTemplates(options.emailTemplates ?? {}),
     magicCodes: options.magicCodes ?? {},
-    session: resolveSession(options.session ?? {}),
+    session,
     cookie: resolveCookie(options.cookie ?? {}, origin, options.allowInsecureCookies ?? false),
     ...resolveApiKeys(options.apiKeys),
+    tokens: resolveTokensOptions(options.tokens, { origin, absoluteTtl: session.life.absoluteTtl }),
     trustedOrigins: origins("trustedOrigins", options.trustedOrigins),
     returnToOrigins: origins("returnToOrigins", options.returnToOrigins),
     signInUrl: resolveSignInUrl("signInUrl", options.signInUrl),

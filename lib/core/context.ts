@@ -1,4 +1,5 @@
 import type { AuthError } from "../errors.ts";
+import type { AccessToken } from "./access-token-claims.ts";
 import type { ApiKey } from "./api-keys.ts";
 import type { Session } from "./sessions.ts";
 
@@ -63,6 +64,9 @@ export interface SessionContext extends ContextShape {
 export interface AccessTokenContext extends ContextShape {
   readonly kind: "access_token";
   readonly userId: string;
+  /** The public id of the session behind the token. */
+  readonly sessionId: string;
+  /** All claims of the token. */
   readonly claims: Readonly<Record<string, unknown>>;
   readonly isAuthenticated: true;
 }
@@ -90,6 +94,8 @@ const NONE: readonly string[] = Object.freeze([]);
 class Context {
   declare readonly session?: Session;
   declare readonly apiKey?: ApiKey;
+  declare readonly claims?: Readonly<Record<string, unknown>>;
+  declare readonly sessionId?: string;
   constructor(
     readonly kind: CredentialKind,
     readonly userId: string | null,
@@ -145,6 +151,13 @@ export function sessionContext(session: Session, scopes: ReadonlySet<string> = N
   );
   (context as { session: Session }).session = session;
   return context as unknown as SessionContext | GuestContext;
+}
+
+/** The holder of an access token: who it was issued to, as they stood then. */
+export function accessTokenContext(token: AccessToken): AccessTokenContext {
+  const { userId, tenantId, roles, scopes, authenticatedAt, methods, claims, sessionId } = token;
+  const context = new Context("access_token", userId, tenantId, roles, scopes, authenticatedAt, methods, null);
+  return Object.assign(context, { claims, sessionId }) as unknown as AccessTokenContext;
 }
 
 /** The holder of an API key: its owner, narrowed to the key's scopes. */

@@ -1,6 +1,8 @@
 import { CredentialError, type AuthError } from "../errors.ts";
+import { looksLikeJwt } from "./access-token-claims.ts";
+import type { AccessTokens } from "./access-tokens.ts";
 import { looksLikeApiKey, type ApiKeys } from "./api-keys.ts";
-import { apiKeyContext, sessionContext, type AuthContext } from "./context.ts";
+import { accessTokenContext, apiKeyContext, sessionContext, type AuthContext } from "./context.ts";
 import type { RequestSource } from "./events.ts";
 import type { Session, Sessions } from "./sessions.ts";
 import { looksLikeSessionToken } from "./session-token.ts";
@@ -16,7 +18,7 @@ export interface ResolvedCredential {
 }
 
 /**
- * Turns credentials into contexts. A session or an API key costs one store read; what is misshapen or forged costs none.
+ * Turns credentials into contexts. A session or an API key costs one store read; an access token, and what is misshapen or forged, none.
  * A bearer is never tried as a cookie, nor a cookie as a bearer.
  */
 export interface Credentials {
@@ -30,13 +32,15 @@ export interface Credentials {
 export interface CredentialsParts {
   readonly sessions: Sessions;
   readonly apiKeys: ApiKeys;
+  /** `null`: switched off. */
+  readonly accessTokens: AccessTokens | null;
   /** The prefix of API keys, such as `sk-`. */
   readonly apiKeyPrefix: string;
   /** Scopes that every user session has. */
   readonly sessionScopes: ReadonlySet<string>;
 }
 
-export function createCredentials({ sessions, apiKeys, apiKeyPrefix, sessionScopes }: CredentialsParts): Credentials {
+export function createCredentials({ sessions, apiKeys, accessTokens, apiKeyPrefix, sessionScopes }: CredentialsParts): Credentials {
   const bySession = async (token: string, transport: Session["transport"]): Promise<ResolvedCredential> => {
     const { session, resign, failure } = await sessions.resolve(token);
     if (!session) throw failure;
@@ -52,6 +56,7 @@ export function createCredentials({ sessions, apiKeys, apiKeyPrefix, sessionScop
       if (looksLikeApiKey(token, apiKeyPrefix))
         return { context: apiKeyContext(await apiKeys.authenticate(token, { source: source() })), resign: null };
       if (looksLikeSessionToken(token)) return await bySession(token, "token");
+      if (accessTokens && looksLikeJwt(token)) return { context: accessTokenContext(await accessTokens.verify(token)), resign: null };
       throw new CredentialError("invalid_token", "The bearer token is none of ours");
     },
   };

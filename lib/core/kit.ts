@@ -1,6 +1,7 @@
 import type { Strategy } from "passport";
 import type { Clock } from "../clock.ts";
 import type { RecordStore } from "../storage/record-store.ts";
+import type { AccessTokens } from "./access-tokens.ts";
 import type { Accounts } from "./accounts.ts";
 import type { ApiKeys } from "./api-keys.ts";
 import type { Events } from "./events.ts";
@@ -25,6 +26,8 @@ export interface Kit {
   readonly magicCodes: MagicCodes;
   readonly rateLimits: RateLimits;
   readonly apiKeys: ApiKeys;
+  /** `null`: `tokens` is not set. */
+  readonly accessTokens: AccessTokens | null;
   readonly transactions: Transactions;
   readonly strategies: ReadonlyMap<string, Strategy>;
 }

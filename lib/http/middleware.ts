@@ -42,6 +42,7 @@ export function createMiddleware(
   const credentials = createCredentials({
     sessions,
     apiKeys,
+    accessTokens: kit.accessTokens,
     apiKeyPrefix: config.apiKeys.prefix ?? "sk-",
     sessionScopes: config.session.scopes,
   });
@@ -63,7 +64,7 @@ export function createMiddleware(
       cookies.set(req.res as Response, cookies.session, token, (session.expiresAt - clock.now()) / 1000);
     },
   };
-  const guardServices = { clock, users, rateLimits, events, signInUrl: config.signInUrl, habits, adoption };
+  const guardServices = { clock, users, sessions, rateLimits, events, signInUrl: config.signInUrl, habits, adoption };
 
   const authenticate: RequestHandler = function latchkeyAuthenticate(req, res, next) {
     // Used twice, or before routes mounted by hand: who asks is known already.

@@ -16,6 +16,8 @@ export interface RequireAuthOptions {
   scope?: readonly string[];
   /** The most seconds since the last real authentication (step-up), 1 to 3600. Only sessions can pass it. Default: no limit. */
   maxAge?: number;
+  /** Ask the store whether the session behind an access token is there still: one read. Others were asked about already. Default: false. */
+  live?: boolean | undefined;
   /** Load the user into `req.user`: one directory read. Default: false. */
   user?: boolean | undefined;
   /** Where a page navigation is sent instead of a 401; the page asked for goes along as `return_to`, which our routes take. Default: that of `createAuth`. */
@@ -26,7 +28,7 @@ export interface RequireAuthOptions {
 
 const DEFAULT_KINDS: readonly CredentialKind[] = ["session", "access_token", "api_key"];
 const KINDS: readonly CredentialKind[] = ["guest", ...DEFAULT_KINDS];
-const OPTIONS = ["kinds", "roles", "scope", "maxAge", "user", "signInUrl", "onRefused"];
+const OPTIONS = ["kinds", "roles", "scope", "maxAge", "live", "user", "signInUrl", "onRefused"];
 const MAX_FRESH = 3600;
 
 interface RequireAuthConfig {
@@ -34,6 +36,7 @@ interface RequireAuthConfig {
   readonly roles: readonly string[] | null;
   readonly scope: readonly string[];
   readonly maxAge: number | null;
+  readonly live: boolean;
   readonly user: boolean;
   readonly signInUrl: string | null;
   readonly onRefused: "answer" | "next";
@@ -41,7 +44,7 @@ interface RequireAuthConfig {
 
 /**
  * Guards the routes after it: lets a request through once `req.auth` proves enough. Place it after `app.use(auth)`.
- * It reads `req.auth` alone: no storage (but one directory read with `user`), no headers.
+ * It reads `req.auth` alone: no storage (but one read with `live` and one with `user`), no headers.
  *
  * @returns middleware that calls `next()`, or answers with a problem document
  *   - 401 when anonymous or a guest, with the reason `authenticate()` recorded (503 and `Retry-After` when that was the store);
@@ -58,8 +61,9 @@ export function requireAuth(options: RequireAuthOptions = {}): Guard {
     const services = servicesOf(req, "requireAuth");
     const refusal = refuse(req.auth, config, config.maxAge === null ? 0 : services.clock.now());
     if (refusal) return answer(refusal, config, services, req, res, next);
-    if (!config.user) return next();
-    loadUser(req, services).then(
+    const live = config.live && req.auth.kind === "access_token";
+    if (!live && !config.user) return next();
+    Promise.all([live && assertLive(req.auth, services), config.user && loadUser(req, services)]).then(
       () => next(),
       (error: unknown) => answer(asOutage(error), config, services, req, res, next),
     );
@@ -134,6 +138,13 @@ function isNavigation(req: Request): boolean {
   return req.method === "GET" && (req.get("sec-fetch-mode") ?? "navigate") === "navigate" && req.accepts(["json", "html"]) === "html";
 }
 
+async function assertLive(auth: AuthContext, { sessions }: GuardServices): Promise<void> {
+  if (auth.kind !== "access_token") return;
+  const session = await sessions.get(auth.sessionId);
+  if (session?.userId !== auth.userId) throw new CredentialError("session_not_found", "This session has ended: sign in again");
+  sessions.touch(session);
+}
+
 async function loadUser(req: Request, { users }: GuardServices): Promise<void> {
   const user = req.auth.userId === null ? null : await users.findById(req.auth.userId);
   if (!user) throw new CredentialError("user_not_found", "This account no longer exists");
@@ -141,14 +152,14 @@ async function loadUser(req: Request, { users }: GuardServices): Promise<void> {
 }
 
 function asOutage(error: unknown): AuthError {
-  return error instanceof AuthError ? error : new StorageError("The user could not be read", { cause: error });
+  return error instanceof AuthError ? error : new StorageError("The session or the user could not be read", { cause: error });
 }
 
 const NOTHING_MORE = { kinds: new Set(DEFAULT_KINDS), roles: null, scope: [], maxAge: null };
 
 function resolveRequireAuthOptions(options: RequireAuthOptions): RequireAuthConfig {
   assertOptions("requireAuth", options, OPTIONS);
-  const { kinds, roles, scope, maxAge, user = false, signInUrl, onRefused = "answer" } = options;
+  const { kinds, roles, scope, maxAge, live = false, user = false, signInUrl, onRefused = "answer" } = options;
   assertTexts("requireAuth.kinds", kinds);
   assertTexts("requireAuth.roles", roles);
   assertTexts("requireAuth.scope", scope);
@@ -157,6 +168,7 @@ function resolveRequireAuthOptions(options: RequireAuthOptions): RequireAuthConf
   if (maxAge !== undefined && !(Number.isInteger(maxAge) && maxAge >= 1 && maxAge <= MAX_FRESH)) {
     throw new ConfigError("requireAuth.maxAge", `give whole seconds from 1 to ${MAX_FRESH}`);
   }
+  if (typeof live !== "boolean") throw new ConfigError("requireAuth.live", "give true or false");
   if (typeof user !== "boolean") throw new ConfigError("requireAuth.user", "give true or false");
   if (onRefused !== "answer" && onRefused !== "next") throw new ConfigError("requireAuth.onRefused", 'give "answer" or "next"');
   return {
@@ -164,6 +176,7 @@ function resolveRequireAuthOptions(options: RequireAuthOptions): RequireAuthConf
     roles: roles ? [...roles] : null,
     scope: [...(scope ?? [])],
     maxAge: maxAge ?? null,
+    live,
     user,
     signInUrl: resolveSignInUrl("requireAuth.signInUrl", signInUrl),
     onRefused,

@@ -2,7 +2,7 @@ import type { Request } from "express";
 import type { Clock } from "../clock.ts";
 import type { Events } from "../core/events.ts";
 import type { RateLimits } from "../core/rate-limits.ts";
-import type { IssuedSession } from "../core/sessions.ts";
+import type { IssuedSession, Sessions } from "../core/sessions.ts";
 import type { Users } from "../core/users.ts";
 import { ConfigError, type PermissionError } from "../errors.ts";
 import type { RecordStore } from "../storage/record-store.ts";
@@ -17,6 +17,7 @@ export interface PassportHabits {
 export interface GuardServices {
   readonly clock: Clock;
   readonly users: Users;
+  readonly sessions: Sessions;
   readonly rateLimits: RateLimits;
   readonly events: Events;
   readonly signInUrl: string | null;

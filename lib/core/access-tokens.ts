@@ -1,0 +1,103 @@
+import { SignJWT } from "jose";
+import type { Clock } from "../clock.ts";
+import { randomToken } from "../crypto/random.ts";
+import { ConfigError } from "../errors.ts";
+import { headerOf, invalidToken, looksLikeJwt, TOKEN_TYPE, verifyToken, type AccessToken } from "./access-token-claims.ts";
+import type { Keyset } from "./keyset.ts";
+import type { Session } from "./sessions.ts";
+import { createVerifiedTokens } from "./verified-tokens.ts";
+
+export type { AccessToken } from "./access-token-claims.ts";
+
+/** An access token as it is given to a client. */
+export interface IssuedAccessToken {
+  readonly token: string;
+  /** Unix ms. */
+  readonly expiresAt: number;
+}
+
+export interface IssueOptions {
+  /** Granted scopes. Default: those of `session.scopes`. */
+  readonly scope?: readonly string[] | undefined;
+  /** Further claims of the application's own; those that we set cannot be replaced. Default: none. */
+  readonly claims?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/**
+ * Access tokens: JWTs of 15 minutes that say who asks, so that a guarded request reads no store. Ending a session ends its refresh
+ * tokens at once and its access tokens at their expiry; a route that cannot wait asks for `live`.
+ */
+export interface AccessTokens {
+  /**
+   * A token for a session, which it never outlives. No store.
+   * @throws {ConfigError} for a guest's session, or `claims` that replace ours.
+   */
+  issue(session: Session, options?: IssueOptions): Promise<IssuedAccessToken>;
+  /** What a token says. No store; no crypto for one that was verified before and is not over. @throws {CredentialError} `invalid_token`. */
+  verify(token: string): Promise<AccessToken>;
+  /** The public keys, as `/.well-known/jwks.json` serves them. */
+  readonly jwks: Keyset["jwks"];
+}
+
+export interface AccessTokensParts {
+  readonly keyset: Keyset;
+  readonly clock: Clock;
+  readonly config: {
+    readonly issuer: string;
+    readonly audience: string;
+    /** Seconds. */
+    readonly accessTtl: number;
+    readonly scopes: ReadonlySet<string>;
+  };
+}
+
+/** Claims that we set. */
+const OURS = ["iss", "aud", "sub", "iat", "nbf", "exp", "jti", "sid", "type", "styp", "tenant", "roles", "scope", "auth_time", "amr"];
+
+export function createAccessTokens({ keyset, clock, config }: AccessTokensParts): AccessTokens {
+  const { issuer, audience, accessTtl } = config;
+  const verified = createVerifiedTokens(clock);
+
+  return {
+    jwks: keyset.jwks,
+
+    async issue(session, { scope = [...config.scopes], claims = {} } = {}) {
+      if (session.kind === "guest") throw new ConfigError("accessTokens.issue", "a guest is nobody: give a user's session");
+      const taken = Object.keys(claims).find((name) => OURS.includes(name));
+      if (taken) throw new ConfigError(`accessTokens.issue.claims.${taken}`, "is set by us: use another name");
+      const { signing } = keyset;
+      const now = Math.floor(clock.now() / 1000);
+      const exp = Math.floor(Math.min(clock.now() + accessTtl * 1000, session.expiresAt) / 1000);
+      const token = await new SignJWT({
+        ...claims,
+        iss: issuer,
+        aud: audience,
+        sub: session.userId,
+        iat: now,
+        nbf: now,
+        exp,
+        jti: randomToken(16),
+        sid: session.id,
+        type: "access",
+        styp: session.type,
+        ...(session.tenantId === null ? {} : { tenant: session.tenantId }),
+        roles: session.roles,
+        ...(scope.length === 0 ? {} : { scope: scope.join(" ") }),
+        auth_time: Math.floor(session.authenticatedAt / 1000),
+        amr: session.methods,
+      })
+        .setProtectedHeader({ alg: signing.alg, typ: TOKEN_TYPE, kid: signing.kid })
+        .sign(signing.sign);
+      return { token, expiresAt: exp * 1000 };
+    },
+
+    async verify(token) {
+      const known = verified.get(token);
+      if (known) return known;
+      if (!looksLikeJwt(token)) throw invalidToken("This is not an access token of ours");
+      const key = keyset.find(headerOf(token).kid);
+      if (!key) throw invalidToken("The access token is none of ours");
+      return verified.remember(token, await verifyToken(token, key.verify, [key.alg], { issuer, audience, now: clock.now() }));
+    },
+  };
+}

@@ -1,0 +1,18 @@
+import { z } from "zod";
+import { NotFoundError } from "../../errors.ts";
+import { route } from "../route.ts";
+
+/** The keys by which others verify our access tokens. */
+export const jwksRoutes = [
+  route({
+    operationId: "jwksGet",
+    method: "GET",
+    path: "/.well-known/jwks.json",
+    summary: "The public keys of access tokens.",
+    query: z.strictObject({}),
+    async handle({ kit }) {
+      if (!kit.accessTokens) throw new NotFoundError("There is no such route");
+      return { json: kit.accessTokens.jwks };
+    },
+  }),
+];
