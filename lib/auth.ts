@@ -8,14 +8,18 @@ import { createBackground } from "./core/background.ts";
 import { createEvents, type Events } from "./core/events.ts";
 import { createKeyset } from "./core/keyset.ts";
 import type { Kit } from "./core/kit.ts";
+import { createKv, type Kv } from "./core/kv.ts";
 import { createManagedUsers, type ManagedUsers } from "./core/managed-users.ts";
 import { createMagicCodes, type MagicCodes } from "./core/magic-codes.ts";
+import { createPersonalData, type PersonalDataService } from "./core/personal-data.ts";
 import { createPrincipals, type Principals } from "./core/principals.ts";
 import { messageOf } from "./core/redact.ts";
 import { createRateLimits, type RateLimits } from "./core/rate-limits.ts";
+import { sessionCollection } from "./core/session-record.ts";
 import { createSessionTokens } from "./core/session-token.ts";
 import { createSessions, type Sessions } from "./core/sessions.ts";
 import { createSignIn, type SignIn } from "./core/sign-in.ts";
+import { createTokens, type Tokens } from "./core/tokens.ts";
 import { createTransactions } from "./core/transactions.ts";
 import { directoryUserStore } from "./core/user-directory.ts";
 import { createUsers } from "./core/users.ts";
@@ -29,7 +33,7 @@ import { mailsCodes } from "./http/route-table.ts";
 import { resolveOptions, type AuthOptions } from "./options.ts";
 
 /** What {@link createAuth} makes: an Express middleware that holds the services. Every flow that has a route can be called from code. */
-export interface Auth extends RequestHandler {
+export interface Auth extends RequestHandler, PersonalDataService {
   readonly sessions: Sessions;
   readonly users: ManagedUsers;
   readonly accounts: Accounts;
@@ -40,11 +44,20 @@ export interface Auth extends RequestHandler {
   /** `null` unless the `tokens` option is set. */
   readonly accessTokens: AccessTokens | null;
   readonly rateLimits: RateLimits;
+  /** The application's own key-value data, in our store. */
+  readonly kv: Kv;
+  /** Tokens that the application keeps for its users. */
+  readonly tokens: Tokens;
   readonly events: Events;
   /** Fills `req.auth` and serves no routes; see `authenticate(auth)`. */
   readonly authenticate: RequestHandler;
   /** Our routes alone, to be mounted by hand at `basePath`; `app.use(auth)` serves them already. */
   routes(): Router;
+  /**
+   * Removes up to about `limit` (default 1000) records of every kind that have expired, and says how many went, by kind: `{ sessions: 3, kv: 1 }`.
+   * Expired ones are never given out; this makes room. Call it now and then on a store that outlives the process.
+   */
+  sweep(options?: { limit?: number }): Promise<Readonly<Record<string, number>>>;
   /** Ends timers and subscribers, and waits up to 5 s for write-backs and mail. Clients that the application passed stay open. */
   close(): Promise<void>;
 }
@@ -146,6 +159,10 @@ export function createAuth(options: AuthOptions = {}): Auth {
     strategies: config.strategies,
   };
 
+  const managedUsers = createManagedUsers({ users, principals, sessions, apiKeys, accounts, events });
+  const tokens = createTokens({ store, keys, clock, events });
+  const personalData = createPersonalData({ store, clock, events, users: managedUsers, principals, sessions, apiKeys, accounts, tokens });
+
   const { middleware, authenticate, router } = createMiddleware(kit, config);
   const sweep = async () => void (await store.sweep());
   const sweeper = store.persistent ? null : setInterval(() => background.run("sweep", sweep), SWEEP_INTERVAL).unref();
@@ -153,7 +170,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
   return Object.assign(middleware, {
     authenticate,
     sessions,
-    users: createManagedUsers({ users, principals, sessions, apiKeys, accounts, events }),
+    users: managedUsers,
     accounts,
     principals,
     signIn,
@@ -161,6 +178,13 @@ export function createAuth(options: AuthOptions = {}): Auth {
     apiKeys,
     accessTokens,
     rateLimits,
+    kv: createKv({ store, clock, events }),
+    tokens,
+    ...personalData,
+    async sweep(options?: { limit?: number }) {
+      const { [sessionCollection.name]: swept, ...counts } = await store.sweep(options);
+      return swept === undefined ? counts : { ...counts, sessions: swept };
+    },
     events,
     routes: () => router,
     async close() {

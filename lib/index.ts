@@ -38,6 +38,9 @@ export type { NewUser, User, UserChange, UserFields, UserStore, Users } from "./
 export type { ManagedUsers } from "./core/managed-users.ts";
 export type { Principal, Principals, Standing } from "./core/principals.ts";
 export type { Resolved, SignIn } from "./core/sign-in.ts";
+export type { Kv, KvEntry, KvLife, KvPage, KvValue } from "./core/kv.ts";
+export type { NewToken, TokenChange, TokenRecord, Tokens } from "./core/tokens.ts";
+export type { PersonalData, PersonalDataService } from "./core/personal-data.ts";
 export type { Limit, RateLimits, Reservation } from "./core/rate-limits.ts";
 export type { AccessToken, AccessTokens, IssuedAccessToken, IssueOptions } from "./core/access-tokens.ts";
 export type { SigningAlgorithm, SigningKey } from "./core/keyset.ts";

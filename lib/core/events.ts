@@ -17,6 +17,7 @@ export interface EventDetails {
   "user.enabled": Record<never, never>;
   "user.roles_changed": { roles: readonly string[] };
   "user.deleted": Record<never, never>;
+  "user.erased": Record<never, never>;
   "session.created": { sessionId: string; kind: "user" | "guest"; methods: readonly string[] };
   "session.rotated": { sessionId: string };
   /** `null`: all of the user's, or all but one. */

@@ -270,7 +270,7 @@ interface Found {
 }
 
 const METHOD = "magic_code";
-const knownSources = partitionedCollection("code_sources");
+export const knownSources = partitionedCollection("code_sources");
 /** How long a source stays known to an address, ms. */
 const KNOWN = 30 * 86_400_000;
 /** Outlasts every code: no second window opens while the first guess of it still counts. */

@@ -31,7 +31,7 @@ export interface Standing {
   readonly epoch: EpochPair;
 }
 
-const principals = directoryCollection("principals");
+export const principalCollection = directoryCollection("principals");
 
 /** The reserved principal whose epoch is the global one; no user id may be it. */
 const EVERYBODY = "*";
@@ -68,10 +68,10 @@ export interface Principals {
 }
 
 export function createPrincipals(store: RecordStore, events: Events | null = null): Principals {
-  const decoded = reportingUnreadable(events, principals, decode);
+  const decoded = reportingUnreadable(events, principalCollection, decode);
 
   const read = async (userId: string) => {
-    const record = await store.get(principals, directoryKey(userId));
+    const record = await store.get(principalCollection, directoryKey(userId));
     return record ? { principal: decoded(record), version: record.version } : { principal: fresh(userId), version: 0 };
   };
 
@@ -90,8 +90,8 @@ export function createPrincipals(store: RecordStore, events: Events | null = nul
       const record = { ...directoryKey(userId), value, expiresAt: null };
       const write =
         version === 0
-          ? { op: "insert" as const, in: principals, record }
-          : { op: "replace" as const, in: principals, record, ifVersion: version };
+          ? { op: "insert" as const, in: principalCollection, record }
+          : { op: "replace" as const, in: principalCollection, record, ifVersion: version };
       if (await store.commit([write])) return next;
     }
     throw new StorageError("A user record is changing too fast");

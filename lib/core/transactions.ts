@@ -46,7 +46,7 @@ export const TRANSACTION_TTL = 600;
 /** The most `data` may hold, in bytes of JSON. */
 const MAX_BYTES = 16 * 1024;
 
-const transactionCollection = partitionedCollection("oauth_transactions");
+export const transactionCollection = partitionedCollection("oauth_transactions");
 
 export interface TransactionsParts {
   readonly store: RecordStore;
@@ -57,7 +57,7 @@ export interface TransactionsParts {
 
 /** The transactions of one `createAuth`. A record's id hashes state, binding and provider; the binding rests nowhere, so a dump finishes none. */
 export function createTransactions({ store, clock, events = null }: TransactionsParts): Transactions {
-  const decoded = reportingUnreadable(events, transactionCollection, decode);
+  const decoded = reportingUnreadable(events, transactionCollection, decodeTransaction);
 
   return {
     async begin({ data, ...key }) {
@@ -81,7 +81,8 @@ interface Rested {
   readonly data: TransactionData;
 }
 
-function decode(record: StoredRecord): Rested {
+/** @throws {StorageError} when the record does not parse. */
+export function decodeTransaction(record: StoredRecord): Rested {
   const { provider, expiresAt, data } = (decodeJson(record) ?? {}) as Partial<Rested>;
   if (typeof provider !== "string" || typeof expiresAt !== "number" || typeof data !== "object" || data === null) {
     throw new StorageError("A stored sign-in could not be read");

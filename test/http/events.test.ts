@@ -21,6 +21,7 @@ const CATALOGUE: Record<EventName, true> = {
   "user.enabled": true,
   "user.roles_changed": true,
   "user.deleted": true,
+  "user.erased": true,
   "session.created": true,
   "session.rotated": true,
   "session.revoked": true,
@@ -237,6 +238,7 @@ describe("a walk through everything", () => {
     await auth.users.disable(userId);
     await auth.users.enable(userId);
     await auth.users.delete(userId);
+    await auth.erase(userId);
     await settle();
     await app.close();
     for (const look of collect) look();

@@ -14,4 +14,6 @@ export const kitCollections: readonly Collection[] = [
   directoryCollection("users", { email: "unique" }),
   directoryCollection("principals"),
   directoryCollection("accounts", { identity: "unique", userId: "plain" }),
+  directoryCollection("tokens", { accessToken: "unique", userId: "plain" }),
+  directoryCollection("kv", { all: "plain" }),
 ];
