@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import mysql from "mysql2/promise";
 import { findProgram } from "../../scripts/programs.ts";
@@ -21,7 +21,7 @@ export async function startMariadb(args: readonly string[] = []): Promise<Mariad
       if (!existsSync(data)) await initialise(data);
       return [
         ...["--no-defaults", `--datadir=${data}`, `--port=${port}`, "--bind-address=127.0.0.1", `--socket=${dir}/socket`],
-        ...[`--pid-file=${dir}/pid`, `--log-error=${dir}/log`, "--skip-log-bin", "--skip-name-resolve"],
+        ...[`--tmpdir=${dir}`, `--pid-file=${dir}/pid`, `--log-error=${dir}/log`, "--skip-log-bin", "--skip-name-resolve"],
         ...["--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M", "--innodb-flush-method=nosync"],
         ...args,
       ];
@@ -46,7 +46,8 @@ export async function openMariadb(): Promise<Pick<MariadbServer, "url" | "stop">
 
 async function initialise(data: string): Promise<void> {
   const args = ["--no-defaults", `--datadir=${data}`, "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"];
-  await promisify(execFile)(program("mariadb-install-db"), args, { cwd: "/", ...nobody() });
+  // A folder for temporary files may belong to root alone.
+  await promisify(execFile)(program("mariadb-install-db"), [...args, `--tmpdir=${dirname(data)}`], { cwd: "/", ...nobody() });
 }
 
 function program(name: string): string {
