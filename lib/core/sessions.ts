@@ -2,14 +2,15 @@ import type { Clock } from "../clock.ts";
 import { ownerTag } from "../crypto/hash.ts";
 import { randomToken } from "../crypto/random.ts";
 import { AuthError, CredentialError, NotFoundError, PermissionError } from "../errors.ts";
-import type { Page, RecordKey, RecordStore } from "../storage/record-store.ts";
+import type { Page, RecordKey, RecordStore, Write } from "../storage/record-store.ts";
 import type { Background } from "./background.ts";
 import type { Events, RequestSource, RevocationReason } from "./events.ts";
 import { createGuestUpgrade, type GuestMerge } from "./guest-upgrade.ts";
-import { createLiveSessions, keyOfSession } from "./live-sessions.ts";
+import { createLiveSessions, keyOfSession, type LiveSessions } from "./live-sessions.ts";
 import { isMember, type Membership } from "./membership.ts";
 import { assertData, createSessionMaker, endedMeanwhile, type IssuedSession, type NewSession } from "./new-session.ts";
 import { assertUserId, sameEpoch, type Principals } from "./principals.ts";
+import type { RefreshTokenText } from "./refresh-token-text.ts";
 import { createSessionActivity } from "./session-activity.ts";
 import type { SessionLife } from "./session-life.ts";
 import { secretMatches, sessionCollection, type Session, type SessionDevice } from "./session-record.ts";
@@ -72,6 +73,11 @@ export interface Sessions {
     options?: { userId?: string | undefined; reason?: RevocationReason | undefined; source?: RequestSource | null | undefined },
   ): Promise<boolean>;
   /**
+   * Ends sessions by their public ids, those of one user all or none; unknown ones are no matter.
+   * @returns how many were there just before. A read each, at once, then one write for each user.
+   */
+  revokeMany(ids: readonly string[], options?: { reason?: RevocationReason; source?: RequestSource | null }): Promise<{ revoked: number }>;
+  /**
    * Ends all sessions of a user, or all but `keep`: raises the epoch, then one command, whatever their number. The user's API keys end
    * by the epoch too, within a minute of use.
    * @throws {CredentialError} `session_revoked` when `keep` itself was ended before: then nothing is done.
@@ -100,6 +106,10 @@ export interface Sessions {
 export interface SessionsParts {
   readonly store: RecordStore;
   readonly tokens: SessionTokens;
+  /** Session records, where refresh tokens share them. Default: of its own. */
+  readonly live?: LiveSessions | undefined;
+  /** Makes the state of refresh tokens. Default: no session has any. */
+  readonly refreshText?: RefreshTokenText | null | undefined;
   readonly principals: Principals;
   readonly clock: Clock;
   readonly events: Events;
@@ -109,7 +119,7 @@ export interface SessionsParts {
 
 export function createSessions(parts: SessionsParts): Sessions {
   const { store, tokens, principals, events, config } = parts;
-  const sessions = createLiveSessions(parts);
+  const sessions = parts.live ?? createLiveSessions(parts);
   const { load, isLive, change, remember } = sessions;
   const make = createSessionMaker({ ...parts, sessions });
   const touch = createSessionActivity({ ...parts, sessions });
@@ -206,6 +216,23 @@ export function createSessions(parts: SessionsParts): Sessions {
         { userId: record?.session.userId ?? userId ?? null, tenantId: record?.session.tenantId ?? null, source },
       );
       return true;
+    },
+
+    async revokeMany(ids, { reason = "revoked", source = null } = {}) {
+      const named = [...new Set(ids)].map((id) => ({ id, key: parseSessionId(id) }));
+      const asked = named.flatMap(({ id, key }) => (key ? [{ id, key }] : []));
+      const stored = await Promise.all(asked.map(({ key }) => store.get(sessionCollection, key)));
+      const there = asked.flatMap((each, index) => (stored[index] ? [{ ...each, stored: stored[index] }] : []));
+      const commitOf = (partition: string) =>
+        there.flatMap<Write>(({ key }) => (key.partition === partition ? [{ op: "delete", in: sessionCollection, key }] : []));
+      const partitions = new Set(there.map(({ key }) => key.partition));
+      await Promise.all([...partitions].map((partition) => store.commit(commitOf(partition))));
+      for (const { id, stored: gone } of there) {
+        const [record] = sessions.readable([gone]);
+        const subject = { userId: record?.session.userId ?? null, tenantId: record?.session.tenantId ?? null, source };
+        events.emit("session.revoked", { sessionId: id, reason }, subject);
+      }
+      return { revoked: there.length };
     },
 
     async revokeAll(userId, { keep, reason = "revoked_all", source = null } = {}) {

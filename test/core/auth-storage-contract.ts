@@ -378,6 +378,20 @@ export function authStorageContract(backend: string, open: (clock: TestClock) =>
     });
   });
 
+  describe(`sessions on ${backend}`, () => {
+    it("are counted exactly, and many end at once", async () => {
+      const clock = createTestClock();
+      const { store } = await open(clock);
+      const { sessions } = createAuth({ secret: TEST_SECRET, baseUrl: "http://localhost", store, clock });
+      const made = [];
+      for (const userId of ["alice", "bob", "alice"]) made.push((await sessions.create({ userId })).session.id);
+      expect(await sessions.count()).toBe(3);
+      expect(await sessions.revokeMany([...made.slice(0, 2), ...made.slice(0, 1), "no id"])).toEqual({ revoked: 2 });
+      expect(await sessions.revokeMany(made.slice(0, 2))).toEqual({ revoked: 0 });
+      expect([await sessions.count(), (await sessions.list("alice")).length, (await sessions.list("bob")).length]).toEqual([1, 1, 0]);
+    });
+  });
+
   describe(`sweeping on ${backend}`, () => {
     it("removes what has expired, and says how many of each kind", async () => {
       const clock = createTestClock();

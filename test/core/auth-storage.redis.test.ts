@@ -12,7 +12,7 @@ let stores: RecordStore[] = [];
 const all = `auth-storage ${process.pid} `;
 
 beforeAll(async () => {
-  client = new Redis(await redisUrl(), clientOptions);
+  client = new Redis(await redisUrl(), clientOptions).setMaxListeners(0); // a store a test, on one connection
 });
 
 afterEach(async () => {
