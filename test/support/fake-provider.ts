@@ -35,7 +35,7 @@ export async function fakeProvider(provider: DocumentedProvider) {
     if (provider.issuer !== undefined && url === `${provider.issuer}/keys`)
       return { keys: [{ ...(await exportJWK(publicKey)), alg: "ES256", kid: "1", use: "sig" }] };
     if (url === provider.tokenEndpoint && init.method === "POST") {
-      const form = new URLSearchParams(String(init.body));
+      const form = new URLSearchParams(await new Response(init.body ?? null).text());
       const basic = `Basic ${Buffer.from(`${CLIENT.id}:${CLIENT.secret}`).toString("base64")}`;
       const known =
         provider.clientAuthentication === "basic"
