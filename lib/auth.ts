@@ -12,10 +12,17 @@ import { createKv, type Kv } from "./core/kv.ts";
 import { createManagedUsers, type ManagedUsers } from "./core/managed-users.ts";
 import { createMagicCodes, type MagicCodes } from "./core/magic-codes.ts";
 import { createPersonalData, type PersonalDataService } from "./core/personal-data.ts";
+import { createLiveSessions } from "./core/live-sessions.ts";
+import { createOneTimeTokens } from "./core/one-time-tokens.ts";
+import { createPasswordHasher } from "./core/password-hashing.ts";
+import { createPasswordPolicy } from "./core/password-policy.ts";
+import { createPasswords, type PasswordMail, type Passwords } from "./core/passwords.ts";
 import { createPrincipals, type Principals } from "./core/principals.ts";
 import { messageOf } from "./core/redact.ts";
 import { createRateLimits, type RateLimits } from "./core/rate-limits.ts";
 import { sessionCollection } from "./core/session-record.ts";
+import { createRefreshTokenText } from "./core/refresh-token-text.ts";
+import { createRefreshTokens, type RefreshTokens } from "./core/refresh-tokens.ts";
 import { createSessionTokens } from "./core/session-token.ts";
 import { createSessions, type Sessions } from "./core/sessions.ts";
 import { createSignIn, type SignIn } from "./core/sign-in.ts";
@@ -25,12 +32,13 @@ import { directoryUserStore } from "./core/user-directory.ts";
 import { createUsers } from "./core/users.ts";
 import { createKeyRing } from "./crypto/key-ring.ts";
 import { consoleTransport } from "./email/console.ts";
+import type { EmailContent } from "./email/messages.ts";
 import { createEmailQueue } from "./email/queue.ts";
 import { EmailDeliveryError, type EmailTransport } from "./email/transport.ts";
 import { ConfigError } from "./errors.ts";
 import { createMiddleware } from "./http/middleware.ts";
 import { mailsCodes } from "./http/route-table.ts";
-import { resolveOptions, type AuthOptions } from "./options.ts";
+import { resolveOptions, type AuthConfig, type AuthOptions } from "./options.ts";
 
 /** What {@link createAuth} makes: an Express middleware that holds the services. Every flow that has a route can be called from code. */
 export interface Auth extends RequestHandler, PersonalDataService {
@@ -40,9 +48,12 @@ export interface Auth extends RequestHandler, PersonalDataService {
   readonly principals: Principals;
   readonly signIn: SignIn;
   readonly magicCodes: MagicCodes;
+  readonly passwords: Passwords;
   readonly apiKeys: ApiKeys;
   /** `null` unless the `tokens` option is set. */
   readonly accessTokens: AccessTokens | null;
+  /** `null` unless the `tokens` option is set. */
+  readonly refreshTokens: RefreshTokens | null;
   readonly rateLimits: RateLimits;
   /** The application's own key-value data, in our store. */
   readonly kv: Kv;
@@ -91,14 +102,21 @@ export function createAuth(options: AuthOptions = {}): Auth {
   const principals = createPrincipals(store, events);
   const users = createUsers({ store: config.users ? appUserStore(config.users) : directoryUserStore(store, events), clock });
   const rateLimits = createRateLimits({ store, clock, events, keys });
+  const live = createLiveSessions({ store, clock, events });
+  const refreshText = config.tokens && createRefreshTokenText(keys);
+  const sessionConfig = config.tokens
+    ? { ...config.session, life: { ...config.session.life, refreshTtl: config.tokens.refreshTtl } }
+    : config.session;
   const sessions = createSessions({
     store,
+    live,
+    refreshText,
     tokens: createSessionTokens(keys),
     principals,
     clock,
     events,
     background,
-    config: config.session,
+    config: sessionConfig,
   });
   const apiKeys = createApiKeys({
     store,
@@ -116,14 +134,29 @@ export function createAuth(options: AuthOptions = {}): Auth {
       clock,
       config: { ...config.tokens, scopes: config.session.scopes },
     });
+  const refreshTokens =
+    config.tokens &&
+    refreshText &&
+    createRefreshTokens({
+      ...{ store, sessions: live, text: refreshText, principals, clock, events },
+      config: { ...sessionConfig, grace: config.tokens.grace, onReuse: config.tokens.onReuse },
+    });
   const accounts = createAccounts({ store, keys, clock, events, strategies: config.strategies });
+  const oneTimeTokens = createOneTimeTokens({ store, keys, clock, events });
   const purge = async (userId: string) => {
     await sessions.revokeAll(userId);
     await apiKeys.revokeAll(userId);
+    await oneTimeTokens.revokeAll(userId);
   };
   const signIn = createSignIn({ users, accounts, principals, events, purge, linkByEmail: config.linkByEmail });
 
   const mail = createEmailQueue({ transport: config.email ?? (config.production ? nowhere : consoleTransport()), clock, events });
+  const sendPasswordMail = ({ kind, to, userId, path, origin, idempotencyKey }: PasswordMail, expiresAt: number) => {
+    const base = config.origin ?? origin;
+    if (path !== null && base === null) throw new ConfigError("baseUrl", "links in mails need it: set it, or give an `origin`");
+    const content = passwordMailContent(config, kind, `${base ?? ""}${path ?? ""}`, Math.round((expiresAt - clock.now()) / 60_000));
+    mail.enqueue({ to, idempotencyKey, ...content }, { expiresAt, userId });
+  };
   const magicCodes = createMagicCodes({
     store,
     keys,
@@ -142,6 +175,31 @@ export function createAuth(options: AuthOptions = {}): Auth {
     },
   });
 
+  const passwords = createPasswords({
+    store,
+    clock,
+    events,
+    users,
+    accounts,
+    principals,
+    sessions,
+    rateLimits,
+    signIn,
+    oneTimeTokens,
+    purge,
+    hasher: createPasswordHasher({ cost: config.passwords.argon2, foreignHashes: config.passwords.foreignHashes }),
+    policy: createPasswordPolicy({
+      ...config.passwords,
+      blocklist: [config.appName, ...(config.origin ? [new URL(config.origin).hostname] : []), ...config.passwords.blocklist],
+    }),
+    config: config.passwords,
+    basePath: config.basePath,
+    send(mailed, expiresAt) {
+      if (mailsCodes(config)) return sendPasswordMail(mailed, expiresAt);
+      if (mailed.path !== null) throw new ConfigError("email", "links need a transport, such as smtpTransport({ ... })");
+    },
+  });
+
   const kit: Kit = {
     clock,
     events,
@@ -152,9 +210,11 @@ export function createAuth(options: AuthOptions = {}): Auth {
     accounts,
     signIn,
     magicCodes,
+    passwords,
     rateLimits,
     apiKeys,
     accessTokens,
+    refreshTokens,
     transactions: createTransactions({ store, clock, events }),
     strategies: config.strategies,
   };
@@ -175,8 +235,10 @@ export function createAuth(options: AuthOptions = {}): Auth {
     principals,
     signIn,
     magicCodes,
+    passwords,
     apiKeys,
     accessTokens,
+    refreshTokens,
     rateLimits,
     kv: createKv({ store, clock, events }),
     tokens,
@@ -193,4 +255,28 @@ export function createAuth(options: AuthOptions = {}): Auth {
       await store.close();
     },
   });
+}
+
+/** The words of a mail about a password or an address: ours, or the application's. */
+function passwordMailContent(
+  { appName, emailTemplates }: Pick<AuthConfig, "appName" | "emailTemplates">,
+  kind: PasswordMail["kind"],
+  link: string,
+  expiresInMinutes: number,
+): EmailContent {
+  const content = { appName, link, expiresInMinutes };
+  switch (kind) {
+    case "confirm_email":
+      return emailTemplates.confirmEmail(content);
+    case "change_email":
+      return emailTemplates.changeEmail(content);
+    case "reset_password":
+      return emailTemplates.resetPassword(content);
+    case "account_exists":
+      return emailTemplates.accountExists(content);
+    case "password_changed":
+      return emailTemplates.passwordChanged({ appName });
+    case "email_changed":
+      return emailTemplates.emailChanged({ appName });
+  }
 }

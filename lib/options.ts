@@ -4,6 +4,7 @@ import { assertFlag, assertOptions, assertTexts, resolveClock, resolveSignInUrl 
 import type { Clock } from "./clock.ts";
 import type { ApiKeysOptions } from "./core/api-keys.ts";
 import { resolveMagicCodesOptions, type MagicCodesOptions } from "./core/magic-code-options.ts";
+import { resolvePasswordsOptions, type PasswordsConfig, type PasswordsOptions } from "./core/password-options.ts";
 import { resolveSessionLife } from "./core/session-life.ts";
 import { resolveTokensOptions, type TokensConfig, type TokensOptions } from "./core/token-options.ts";
 import { sharedScopes } from "./core/context.ts";
@@ -40,6 +41,8 @@ export interface AuthOptions {
   emailTemplates?: Partial<EmailTemplates> | undefined;
   /** How codes sent by mail are made and limited. */
   magicCodes?: MagicCodesOptions | undefined;
+  /** Switches passwords and their routes on. Default: off. */
+  passwords?: boolean | PasswordsOptions | undefined;
   session?: SessionOptions | undefined;
   cookie?: CookieSettings | undefined;
   /** Switches API key routes on. Default: off. */
@@ -109,6 +112,8 @@ export interface AuthConfig {
   readonly appName: string;
   readonly emailTemplates: EmailTemplates;
   readonly magicCodes: MagicCodesOptions;
+  readonly passwords: PasswordsConfig;
+  readonly passwordRoutes: boolean;
   readonly session: SessionsConfig & { readonly scopes: ReadonlySet<string> };
   readonly cookie: {
     readonly name: string;
@@ -132,7 +137,7 @@ export interface AuthConfig {
 }
 
 const OPTIONS = [
-  "secret", "baseUrl", "basePath", "store", "strategies", "email", "appName", "emailTemplates", "magicCodes", "session", "cookie", "apiKeys", "tokens", "trustedOrigins", "returnToOrigins",
+  "secret", "baseUrl", "basePath", "store", "strategies", "email", "appName", "emailTemplates", "magicCodes", "passwords", "session", "cookie", "apiKeys", "tokens", "trustedOrigins", "returnToOrigins",
   "signInUrl", "loadUser", "users", "linkByEmail", "allowInsecureCookies", "allowTokensInBrowsers", "clock",
 ]; // prettier-ignore
 const SESSION_OPTIONS = ["preset", "idleTtl", "absoluteTtl", "policy", "max", "scopes", "membership", "onGuestMerge"];
@@ -161,6 +166,7 @@ export function resolveOptions(options: AuthOptions, environment: string | undef
     appName: resolveAppName(options.appName, origin),
     emailTemplates: resolveTemplates(options.emailTemplates ?? {}),
     magicCodes: options.magicCodes ?? {},
+    ...resolvePasswords(options.passwords, { email: resolveEmail(options.email), production }),
     session,
     cookie: resolveCookie(options.cookie ?? {}, origin, options.allowInsecureCookies ?? false),
     ...resolveApiKeys(options.apiKeys),
@@ -306,6 +312,17 @@ function resolveCookie(options: CookieSettings, origin: string | null, allowInse
   if (sameSite === "none" && !secure)
     throw new ConfigError("cookie.sameSite", '"none" needs an https baseUrl: browsers drop such cookies without Secure');
   return { name, domain: domain ?? null, sameSite, secure };
+}
+
+function resolvePasswords(
+  passwords: AuthOptions["passwords"],
+  { email, production }: Pick<AuthConfig, "email" | "production">,
+): Pick<AuthConfig, "passwords" | "passwordRoutes"> {
+  const options = passwords === undefined || typeof passwords === "boolean" ? {} : passwords;
+  const config = resolvePasswordsOptions(options, { requireConfirmedEmail: email !== null });
+  if (production && config.requireConfirmedEmail && !email)
+    throw new ConfigError("passwords.requireConfirmedEmail", "needs a transport in `email`, such as smtpTransport({ ... })");
+  return { passwords: config, passwordRoutes: passwords !== undefined && passwords !== false };
 }
 
 function resolveApiKeys(apiKeys: AuthOptions["apiKeys"]): Pick<AuthConfig, "apiKeys" | "apiKeyRoutes" | "apiKeyScopes"> {

@@ -7,8 +7,8 @@ import type { RequestSource } from "./events.ts";
 import type { Session, Sessions } from "./sessions.ts";
 import { looksLikeSessionToken } from "./session-token.ts";
 
-/** What a request shows to prove who makes it: explicit in the Authorization header, or ambient in our cookie. */
-export type Credential = { readonly kind: "bearer"; readonly token: string } | { readonly kind: "cookie"; readonly token: string };
+/** What a request shows to prove who makes it: explicit in the Authorization header, or ambient in our cookies. */
+export type Credential = { readonly kind: "bearer" | "cookie" | "access_cookie"; readonly token: string };
 
 /** What came of a credential. */
 export interface ResolvedCredential {
@@ -49,14 +49,20 @@ export function createCredentials({ sessions, apiKeys, accessTokens, apiKeyPrefi
     return { context: sessionContext(session, sessionScopes), resign };
   };
 
+  const byAccessToken = async (token: string): Promise<ResolvedCredential> => {
+    if (!accessTokens) throw new CredentialError("invalid_token", "Access tokens are switched off");
+    return { context: accessTokenContext(await accessTokens.verify(token)), resign: null };
+  };
+
   return {
     async resolve({ kind, token }, source) {
       // With `await`, as handing on a promise that is not awaited takes two turns more.
       if (kind === "cookie") return await bySession(token, "session");
+      if (kind === "access_cookie") return await byAccessToken(token);
       if (looksLikeApiKey(token, apiKeyPrefix))
         return { context: apiKeyContext(await apiKeys.authenticate(token, { source: source() })), resign: null };
       if (looksLikeSessionToken(token)) return await bySession(token, "token");
-      if (accessTokens && looksLikeJwt(token)) return { context: accessTokenContext(await accessTokens.verify(token)), resign: null };
+      if (accessTokens && looksLikeJwt(token)) return await byAccessToken(token);
       throw new CredentialError("invalid_token", "The bearer token is none of ours");
     },
   };

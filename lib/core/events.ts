@@ -8,7 +8,8 @@ export interface RequestSource {
 }
 
 /** Why a session ended. */
-export type RevocationReason = "sign_out" | "revoked" | "revoked_all" | "replaced" | "stale_epoch" | "disabled" | "deleted";
+export type RevocationReason =
+  "sign_out" | "revoked" | "revoked_all" | "replaced" | "stale_epoch" | "disabled" | "deleted" | "refresh_token_reused";
 
 /** Every event there is, with what it tells beside who, when and where from. The catalogue is closed: nothing else is emitted. */
 export interface EventDetails {
@@ -23,6 +24,8 @@ export interface EventDetails {
   /** `null`: all of the user's, or all but one. */
   "session.revoked": { sessionId: string | null; reason: RevocationReason };
   "session.upgraded": { guestId: string; sessionId: string };
+  /** A refresh token that was replaced before came back: somebody else has it. */
+  "refresh_token.reused": { sessionId: string; ended: boolean };
   "sign_in.succeeded": { method: string; sessionId: string };
   "sign_in.failed": { method: string; code: string };
   "tenant.switched": { sessionId: string };
@@ -30,6 +33,13 @@ export interface EventDetails {
   "tenant.left": { sessionId: string };
   "magic_code.requested": { purpose: string };
   "magic_code.verified": { purpose: string };
+  "password.changed": Record<never, never>;
+  "password.reset_requested": Record<never, never>;
+  "password.reset": Record<never, never>;
+  /** Under the present parameters, or from a foreign format into ours. */
+  "password.rehashed": Record<never, never>;
+  "email.confirmed": Record<never, never>;
+  "email.changed": Record<never, never>;
   "magic_code.failed": { purpose: string; code: string };
   "email.sent": { subject: string };
   "email.failed": { subject: string; code: string; message: string; final: boolean };

@@ -6,8 +6,10 @@ import type { Accounts } from "./accounts.ts";
 import type { ApiKeys } from "./api-keys.ts";
 import type { Events } from "./events.ts";
 import type { MagicCodes } from "./magic-codes.ts";
+import type { Passwords } from "./passwords.ts";
 import type { Principals } from "./principals.ts";
 import type { RateLimits } from "./rate-limits.ts";
+import type { RefreshTokens } from "./refresh-tokens.ts";
 import type { Sessions } from "./sessions.ts";
 import type { SignIn } from "./sign-in.ts";
 import type { Transactions } from "./transactions.ts";
@@ -24,10 +26,13 @@ export interface Kit {
   readonly accounts: Accounts;
   readonly signIn: SignIn;
   readonly magicCodes: MagicCodes;
+  readonly passwords: Passwords;
   readonly rateLimits: RateLimits;
   readonly apiKeys: ApiKeys;
   /** `null`: `tokens` is not set. */
   readonly accessTokens: AccessTokens | null;
+  /** `null`: `tokens` is not set. */
+  readonly refreshTokens: RefreshTokens | null;
   readonly transactions: Transactions;
   readonly strategies: ReadonlyMap<string, Strategy>;
 }

@@ -1,14 +1,16 @@
 import type { Clock } from "../clock.ts";
 import { ownerTag } from "../crypto/hash.ts";
-import { CredentialError, RequestError, StorageError } from "../errors.ts";
+import { ConfigError, CredentialError, RequestError, StorageError } from "../errors.ts";
 import type { RecordStore, Write } from "../storage/record-store.ts";
 import { deviceLabel } from "./device-label.ts";
 import type { Events, RequestSource } from "./events.ts";
 import type { LiveSessions } from "./live-sessions.ts";
+import type { RefreshTokenText } from "./refresh-token-text.ts";
 import { assertUserId, sameEpoch, type Principals } from "./principals.ts";
 import { idleEnd, lifeOf, type SessionLife } from "./session-life.ts";
 import {
   encodeSession,
+  hasRefreshTokens,
   sessionCollection,
   type Session,
   type SessionDevice,
@@ -47,6 +49,8 @@ export interface NewSessionsParts {
   readonly store: RecordStore;
   readonly sessions: LiveSessions;
   readonly tokens: SessionTokens;
+  /** Where sessions may have refresh tokens. */
+  readonly refreshText?: RefreshTokenText | null | undefined;
   readonly principals: Principals;
   readonly clock: Clock;
   readonly events: Events;
@@ -57,7 +61,7 @@ const MAX_DATA = 64 * 1024;
 const MAX_GUEST_DATA = 16 * 1024;
 
 /** What makes sessions, of users and of guests. */
-export function createSessionMaker({ store, sessions, tokens, principals, clock, events, config }: NewSessionsParts) {
+export function createSessionMaker({ store, sessions, tokens, refreshText, principals, clock, events, config }: NewSessionsParts) {
   /** Inserts under the policy, then makes sure that nothing ended in between what it was made under. */
   const insert = async (
     userId: string,
@@ -87,6 +91,8 @@ export function createSessionMaker({ store, sessions, tokens, principals, clock,
     assertUserId(userId);
     assertData(data, kind);
     const now = clock.now();
+    const refreshed = hasRefreshTokens(options.transport);
+    if (refreshed && !refreshText) throw new ConfigError("tokens", "set it, for sessions with refresh tokens");
     const tag = ownerTag(userId);
     const { token, sid, secretHash } = tokens.issue(tag);
     const life = lifeOf(options, config.life);
@@ -98,6 +104,7 @@ export function createSessionMaker({ store, sessions, tokens, principals, clock,
         sid,
         secretHash,
         mergedInto: null,
+        refresh: refreshed && refreshText ? refreshText.begin(now) : null,
         session: {
           id: publicSessionId(tag, sid),
           userId,

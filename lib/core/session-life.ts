@@ -1,4 +1,5 @@
 import { ConfigError } from "../errors.ts";
+import { hasRefreshTokens, type SessionTransport } from "./session-record.ts";
 
 /** How long sessions live, in whole seconds. */
 export interface SessionLife {
@@ -6,6 +7,8 @@ export interface SessionLife {
   readonly idleTtl: number;
   /** Ends this long after sign-in, whatever happens. */
   readonly absoluteTtl: number;
+  /** As `idleTtl`, for sessions with refresh tokens. Default: that. */
+  readonly refreshTtl?: number;
 }
 
 /** Named lives. @see NIST SP 800-63B-4, sections 2.1.3, 2.2.3 and 2.3.3. */
@@ -46,6 +49,10 @@ export function idleEnd(at: number, expiresAt: number, { idleTtl }: SessionLife)
 }
 
 /** The life of a session: a guest's is not the options' to say. */
-export function lifeOf({ kind }: { readonly kind: "user" | "guest" }, life: SessionLife): SessionLife {
-  return kind === "guest" ? guestLife : life;
+export function lifeOf(
+  { kind, transport }: { readonly kind: "user" | "guest"; readonly transport?: SessionTransport | undefined },
+  life: SessionLife,
+): SessionLife {
+  if (kind === "guest") return guestLife;
+  return hasRefreshTokens(transport) ? { ...life, idleTtl: life.refreshTtl ?? life.idleTtl } : life;
 }

@@ -3,10 +3,19 @@ import { StorageError } from "../errors.ts";
 import { partitionedCollection } from "../storage/collection.ts";
 import type { NewRecord, StoredRecord } from "../storage/record-store.ts";
 import type { EpochPair } from "./principals.ts";
+import type { RefreshState } from "./refresh-token-text.ts";
 import { publicSessionId } from "./session-token.ts";
 
-/** How a session's token travels, fixed when it is made: in our cookie, or in the Authorization header. */
-export type SessionTransport = "session" | "token";
+/**
+ * How a session's credentials travel, fixed when it is made: its token in our cookie (`session`) or in the Authorization header (`token`);
+ * or an access and a refresh token, in bodies and that header (`bearer`) or in two cookies (`cookie`).
+ */
+export type SessionTransport = "session" | "token" | "bearer" | "cookie";
+
+/** Whether sessions of a transport have refresh tokens. */
+export function hasRefreshTokens(transport: SessionTransport | undefined): boolean {
+  return transport === "bearer" || transport === "cookie";
+}
 
 /** What we keep for one browser or native client. */
 export interface Session {
@@ -52,6 +61,8 @@ export interface SessionRecord {
   readonly secretHash: Buffer;
   /** The user that a guest became; such a guest is nobody. */
   readonly mergedInto: string | null;
+  /** What its refresh tokens are made of; `null` for a session that has none. */
+  readonly refresh: RefreshState | null;
   readonly version: number;
 }
 
@@ -70,6 +81,7 @@ interface Extras {
   e?: EpochPair;
   i?: Session["idp"];
   g?: string;
+  f?: readonly [n: number, seed: string, keyId: string, rotatedAt: number];
 }
 
 /**
@@ -88,7 +100,7 @@ const USER_LENGTH = AUTHENTICATED + 4;
 const USER = USER_LENGTH + 2;
 
 /** @throws {RangeError} for a user id beyond 64 KB. */
-export function encodeSession({ session, tag, sid, secretHash, mergedInto }: Omit<SessionRecord, "version">): NewRecord {
+export function encodeSession({ session, tag, sid, secretHash, mergedInto, refresh }: Omit<SessionRecord, "version">): NewRecord {
   const s = session;
   const seconds = (from: number, to: number) => Math.max(0, Math.round((to - from) / 1000));
   const extras: Extras = {
@@ -103,6 +115,7 @@ export function encodeSession({ session, tag, sid, secretHash, mergedInto }: Omi
     ...(s.epoch[0] === 0 && s.epoch[1] === 0 ? {} : { e: s.epoch }),
     ...(s.idp === null ? {} : { i: s.idp }),
     ...(mergedInto === null ? {} : { g: mergedInto }),
+    ...(refresh === null ? {} : { f: [refresh.n, refresh.seed, refresh.keyId, refresh.rotatedAt] as const }),
   };
   const user = Buffer.from(s.userId);
   const rest = Buffer.from(Object.keys(extras).length > 0 ? JSON.stringify(extras) : "");
@@ -138,6 +151,7 @@ export function decodeSession(stored: StoredRecord, id = publicSessionId(stored.
     version,
     secretHash: bytes.subarray(HASH, CREATED),
     mergedInto: extras.g ?? null,
+    refresh: extras.f ? { n: extras.f[0], seed: extras.f[1], keyId: extras.f[2], rotatedAt: extras.f[3] } : null,
     session: {
       id,
       userId: bytes.toString("utf8", USER, restAt),

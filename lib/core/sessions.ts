@@ -6,10 +6,11 @@ import type { Page, RecordKey, RecordStore, Write } from "../storage/record-stor
 import type { Background } from "./background.ts";
 import type { Events, RequestSource, RevocationReason } from "./events.ts";
 import { createGuestUpgrade, type GuestMerge } from "./guest-upgrade.ts";
-import { createLiveSessions, keyOfSession } from "./live-sessions.ts";
+import { createLiveSessions, keyOfSession, type LiveSessions } from "./live-sessions.ts";
 import { isMember, type Membership } from "./membership.ts";
 import { assertData, createSessionMaker, endedMeanwhile, type IssuedSession, type NewSession } from "./new-session.ts";
 import { assertUserId, sameEpoch, type Principals } from "./principals.ts";
+import type { RefreshTokenText } from "./refresh-token-text.ts";
 import { createSessionActivity } from "./session-activity.ts";
 import type { SessionLife } from "./session-life.ts";
 import { secretMatches, sessionCollection, type Session, type SessionDevice } from "./session-record.ts";
@@ -105,6 +106,10 @@ export interface Sessions {
 export interface SessionsParts {
   readonly store: RecordStore;
   readonly tokens: SessionTokens;
+  /** Session records, where refresh tokens share them. Default: of its own. */
+  readonly live?: LiveSessions | undefined;
+  /** Makes the state of refresh tokens. Default: no session has any. */
+  readonly refreshText?: RefreshTokenText | null | undefined;
   readonly principals: Principals;
   readonly clock: Clock;
   readonly events: Events;
@@ -114,7 +119,7 @@ export interface SessionsParts {
 
 export function createSessions(parts: SessionsParts): Sessions {
   const { store, tokens, principals, events, config } = parts;
-  const sessions = createLiveSessions(parts);
+  const sessions = parts.live ?? createLiveSessions(parts);
   const { load, isLive, change, remember } = sessions;
   const make = createSessionMaker({ ...parts, sessions });
   const touch = createSessionActivity({ ...parts, sessions });

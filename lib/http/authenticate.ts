@@ -49,9 +49,9 @@ export function assertKnown({ auth }: Request): void {
  */
 export function createAuthenticate({ credentials, cookies, csrf, events, clock }: AuthenticateParts): RequestHandler {
   const resolve = async (req: Request): Promise<ResolvedCredential> => {
-    const credential = extractCredential(req, cookies.session);
+    const credential = extractCredential(req, cookies);
     if (!credential) return NOBODY;
-    const refusal = credential.kind === "cookie" ? csrfRefusal(req, csrf) : null;
+    const refusal = credential.kind === "bearer" ? null : csrfRefusal(req, csrf);
     if (refusal) throw refusal;
     return await credentials.resolve(credential, () => requestSource(req));
   };

@@ -9,6 +9,10 @@ export interface CookieConfig {
   readonly sameSite: "lax" | "strict" | "none";
   /** Shares cookies with subdomains, at the price of the `__Host-` prefix. `null`: this host only. */
   readonly domain: string | null;
+  /** Where our routes are: the refresh cookie goes nowhere else. */
+  readonly basePath: string;
+  /** Whether there are access and refresh tokens. */
+  readonly tokens: boolean;
 }
 
 /** The longest a browser keeps a cookie. @see RFC 6265bis, section 5.5. */
@@ -17,6 +21,12 @@ const MAX_AGE = 400 * 24 * 3600;
 /** Our cookies: one set of attributes for setting and clearing, and never two of one name in a response. */
 export interface Cookies {
   readonly session: string;
+  /** The access token of the `cookie` transport. */
+  readonly access: string;
+  /** The refresh token of that transport. */
+  readonly refresh: string;
+  /** All that may hold a credential: what signing out clears. */
+  readonly credentials: readonly string[];
   /** Binds OAuth transactions to the browser that began them. */
   readonly binding: string;
   /** Names the code this browser asked for. */
@@ -28,10 +38,13 @@ export interface Cookies {
   clear(res: Response, name: string): void;
 }
 
-export function createCookies({ name, secure, sameSite, domain }: CookieConfig): Cookies {
+export function createCookies({ name, secure, sameSite, domain, basePath, tokens }: CookieConfig): Cookies {
   const prefix = !secure ? "" : domain ? "__Secure-" : "__Host-";
   const attributes: CookieOptions = { httpOnly: true, secure, sameSite, path: "/", encode: String, ...(domain ? { domain } : {}) };
 
+  const session = prefix + name;
+  const access = `${prefix}${name}-access`;
+  const refresh = `${secure ? "__Secure-" : ""}${name}-refresh`;
   const binding = `${prefix}${name}-oauth`;
 
   const write = (res: Response, cookie: string, value: string, seconds: number) => {
@@ -45,12 +58,17 @@ export function createCookies({ name, secure, sameSite, domain }: CookieConfig):
     }
     // Who comes back from a provider comes from another site, and must bring what began there.
     const lax = cookie === binding && sameSite === "strict" ? { sameSite: "lax" as const } : {};
-    res.cookie(cookie, value, { ...attributes, ...lax, maxAge: seconds * 1000 });
+    // Only our own pages' scripts refresh.
+    const scoped = cookie === refresh ? { path: basePath, sameSite: sameSite === "none" ? sameSite : ("strict" as const) } : {};
+    res.cookie(cookie, value, { ...attributes, ...lax, ...scoped, maxAge: seconds * 1000 });
     res.setHeader("cache-control", "no-store");
   };
 
   return {
-    session: prefix + name,
+    session,
+    access,
+    refresh,
+    credentials: tokens ? [session, access, refresh] : [session],
     binding,
     pending: `${prefix}${name}-code`,
     strict: sameSite === "strict",

@@ -1,8 +1,11 @@
 import type { Session, SessionTransport } from "../core/sessions.ts";
-import { AuthError, RequestError } from "../errors.ts";
+import { AuthError } from "../errors.ts";
 import { extractCredential } from "./extract.ts";
 import type { Reply, RouteCall } from "./route.ts";
+import { assertTransport, sendCredentials } from "./transports.ts";
 import { sessionView, userView } from "./views.ts";
+
+export { assertTransport } from "./transports.ts";
 
 /** What a proof of identity led to. */
 export interface Proof {
@@ -35,17 +38,16 @@ export async function establish(call: Call, { userId, method, transport = "sessi
     idp,
     ...(epoch ? { epoch } : {}),
   });
-  const { session, token } = issued;
-  if (req.auth.kind === "session" && req.auth.session.id !== session.id) {
-    await kit.sessions.revoke(req.auth.session.id, { reason: "replaced", source });
-  }
-  if (transport === "session") sendSession(call, issued);
+  const { session } = issued;
+  const before = req.auth.kind === "session" ? req.auth.session.id : req.auth.kind === "access_token" ? req.auth.sessionId : session.id;
+  if (before !== session.id) await kit.sessions.revoke(before, { reason: "replaced", source });
+  const credentials = await sendCredentials(call, issued);
   kit.events.emit("sign_in.succeeded", { method, sessionId: session.id }, { userId, source });
   return {
     json: {
       user: user ? userView(user) : { id: userId },
       session: sessionView(session, session.id),
-      ...(transport === "token" ? { token } : {}),
+      ...credentials,
     },
   };
 }
@@ -53,7 +55,7 @@ export async function establish(call: Call, { userId, method, transport = "sessi
 /** The token a guest came with, in the header or the cookie; whatever else it may be, it upgrades nothing. */
 function tokenShown({ req, http }: Call): string | null {
   try {
-    return extractCredential(req, http.cookies.session)?.token ?? null;
+    return extractCredential(req, http.cookies)?.token ?? null;
   } catch {
     return null; // no bearer token: `req.auth` tells what is wrong with it
   }
@@ -74,12 +76,4 @@ export function sendSession({ kit, http, res }: Call, { session, token }: { sess
   if (session.transport === "token") return { token };
   http.cookies.set(res, http.cookies.session, token, (session.expiresAt - kit.clock.now()) / 1000);
   return {};
-}
-
-/** @throws {RequestError} `insecure_token_transport` when a browser asks for a token that its scripts could leak. */
-export function assertTransport({ http, req }: Call, transport: SessionTransport): void {
-  const browser = req.get("sec-fetch-site") !== undefined || req.get("origin") !== undefined;
-  if (transport === "token" && browser && !http.allowTokensInBrowsers) {
-    throw new RequestError("In a browser a session travels in its cookie", "insecure_token_transport");
-  }
 }

@@ -27,7 +27,7 @@ export function createMiddleware(
   const { origin, basePath } = config;
   const { clock, store, users, rateLimits, sessions, apiKeys, events } = kit;
   const originOf = (req: Request) => origin ?? `${req.protocol}://${req.get("host") ?? "localhost"}`;
-  const cookies = createCookies(config.cookie);
+  const cookies = createCookies({ ...config.cookie, basePath, tokens: config.tokens !== null });
   const csrf = { origin, trustedOrigins: config.trustedOrigins, sameSiteNone: config.cookie.sameSite === "none" };
   const http: HttpEdge = {
     cookies,

@@ -22,7 +22,7 @@ export function createPassportHabits(
       const userId = typeof user === "string" ? user : (user as { id?: unknown } | null)?.id;
       if (typeof userId !== "string" || userId === "") throw new RequestError("req.login needs a user with an id");
       const source = requestSource(req);
-      const before = req.auth.kind === "session" ? req.auth.session.id : null;
+      const before = req.auth.kind === "session" ? req.auth.session.id : req.auth.kind === "access_token" ? req.auth.sessionId : null;
       const { session, token } = await sessions.upgrade(readCookie(req, cookies.session), { userId, methods: ["login"], source });
       if (before) await sessions.revoke(before, { reason: "replaced", source });
       await magicCodes.clearFailures(userId);
@@ -36,7 +36,8 @@ export function createPassportHabits(
       if (req.auth.kind === "session" || req.auth.kind === "guest") {
         await sessions.revoke(req.auth.session.id, { reason: "sign_out", source: requestSource(req) });
       }
-      cookies.clear(responseOf(req), cookies.session);
+      if (req.auth.kind === "access_token") await sessions.revoke(req.auth.sessionId, { reason: "sign_out", source: requestSource(req) });
+      for (const name of cookies.credentials) cookies.clear(responseOf(req), name);
       req.auth = anonymousContext();
       req.user = undefined;
     },

@@ -2,11 +2,16 @@ import type { AuthConfig } from "../options.ts";
 import type { AnyRoute } from "./route.ts";
 import { accountRoutes } from "./routes/accounts.ts";
 import { apiKeyRoutes } from "./routes/api-keys.ts";
+import { emailRoutes } from "./routes/email.ts";
 import { jwksRoutes } from "./routes/jwks.ts";
 import { magicRoutes } from "./routes/magic.ts";
 import { oauthRoutes } from "./routes/oauth.ts";
+import { passwordLinkRoutes, passwordRoutes } from "./routes/password.ts";
 import { reauthenticateRoutes } from "./routes/reauthenticate.ts";
+import { refreshRoutes } from "./routes/refresh.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
+import { signInRoutes } from "./routes/sign-in.ts";
+import { signUpRoutes } from "./routes/sign-up.ts";
 
 /** Whether codes are mailed: not in production without a transport. */
 export function mailsCodes({ email, production }: Pick<AuthConfig, "email" | "production">): boolean {
@@ -14,14 +19,18 @@ export function mailsCodes({ email, production }: Pick<AuthConfig, "email" | "pr
 }
 
 /** Every route that these options switch on, as data: read by the router, and by whatever describes or tests the API. */
-export function routeTable(config: Pick<AuthConfig, "email" | "production" | "apiKeyRoutes"> & { readonly tokens?: AuthConfig["tokens"] }) {
+export function routeTable(
+  config: Pick<AuthConfig, "email" | "production" | "apiKeyRoutes"> & Partial<Pick<AuthConfig, "tokens" | "passwordRoutes">>,
+) {
   return [
     ...sessionRoutes,
     ...reauthenticateRoutes,
     ...oauthRoutes,
     ...accountRoutes,
     ...(mailsCodes(config) ? magicRoutes : []),
+    ...(config.passwordRoutes ? [...signUpRoutes, ...signInRoutes, ...passwordRoutes] : []),
+    ...(config.passwordRoutes && mailsCodes(config) ? [...passwordLinkRoutes, ...emailRoutes] : []),
     ...(config.apiKeyRoutes ? apiKeyRoutes : []),
-    ...(config.tokens ? jwksRoutes : []),
+    ...(config.tokens ? [...refreshRoutes, ...jwksRoutes] : []),
   ] as readonly AnyRoute[];
 }

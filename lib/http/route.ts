@@ -67,6 +67,7 @@ export interface Reply {
   /** Default 200. */
   readonly status?: number;
   readonly json?: unknown;
+  /** Beside `json` only for a browser that navigates. */
   readonly html?: string;
   /** Sends the browser on, with 303; beside `json` only when it navigates. */
   readonly location?: string;

@@ -90,7 +90,7 @@ function send(req: Request, res: Response, { status = 200, json, html, location 
   res.setHeader("cache-control", "no-store");
   if (location !== undefined && (json === undefined || navigates(req))) return res.redirect(303, location);
   res.status(status);
-  if (html !== undefined) {
+  if (html !== undefined && (json === undefined || navigates(req))) {
     res.setHeader("referrer-policy", "strict-origin");
     res.setHeader("content-security-policy", pagePolicy);
     res.type("html").send(html);

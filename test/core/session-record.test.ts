@@ -11,6 +11,7 @@ const plain: SessionRecord = {
   sid,
   secretHash: Buffer.alloc(32, 7),
   mergedInto: null,
+  refresh: null,
   version: 3,
   session: {
     id: publicSessionId(tag, sid),

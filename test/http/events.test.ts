@@ -26,6 +26,7 @@ const CATALOGUE: Record<EventName, true> = {
   "session.rotated": true,
   "session.revoked": true,
   "session.upgraded": true,
+  "refresh_token.reused": true,
   "sign_in.succeeded": true,
   "sign_in.failed": true,
   "tenant.switched": true,
@@ -118,6 +119,7 @@ describe("a walk through everything", () => {
       store,
       clock,
       strategies: [new Acme() as Strategy],
+      tokens: { audience: "https://api.example.com" },
       email: { send: (mail) => (mailDown ? Promise.reject(new EmailDeliveryError("refused", { retryable: false })) : mailbox.send(mail)) },
       session: { membership: (_userId, tenantId) => members.has(tenantId) },
       routes(server) {
@@ -140,8 +142,8 @@ describe("a walk through everything", () => {
         const value = String(cookie).split(";")[0]?.split("=")[1] ?? "";
         if (value) secrets.add(value);
       }
-      const { token, key, request_id: requestId } = response.body as Record<string, unknown>;
-      for (const value of [token, key, requestId]) if (typeof value === "string") secrets.add(value);
+      const { token, key, request_id: requestId, access_token: access, refresh_token: refresh } = response.body as Record<string, unknown>;
+      for (const value of [token, key, requestId, access, refresh]) if (typeof value === "string") secrets.add(value);
       if (response.status >= 400) refusals.push(JSON.stringify(response.headers) + response.text);
       return response;
     };
@@ -193,6 +195,15 @@ describe("a walk through everything", () => {
     clock.advance(61);
     note(await ada.get("/auth/me").expect(200));
     await settle();
+
+    // A native client refreshes, and somebody else has its token too.
+    const native = { user: userId, refreshToken: "" };
+    native.refreshToken = (await auth.refreshTokens?.issue((await auth.sessions.create({ userId, transport: "bearer" })).session)) ?? "";
+    secrets.add(native.refreshToken);
+    const refreshing = () => request(app.server).post("/auth/refresh").send({ refresh_token: native.refreshToken });
+    note(await refreshing().expect(200));
+    clock.advance(61);
+    note(await refreshing().expect(401));
 
     // Comes back from a provider, well and badly; links an account and unlinks it.
     const comeBack = async (agent: ReturnType<typeof browser>, path: string, authorizationCode: string) => {

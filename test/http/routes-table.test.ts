@@ -2,14 +2,17 @@ import { Strategy } from "passport";
 import request from "supertest";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { memoryStore } from "../../lib/adapters/memory/index.ts";
+import { resolveTokensOptions } from "../../lib/core/token-options.ts";
 import { routeTable } from "../../lib/http/route-table.ts";
 import type { AnyRoute } from "../../lib/http/route.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 import { startApp } from "../support/app.ts";
 import { counting } from "../support/kit.ts";
 
+const AUDIENCE = "https://api.example.com";
+const TOKENS = resolveTokensOptions({ audience: AUDIENCE }, { origin: null, absoluteTtl: 3600 });
 /** Every route there is: what holds for all of them is tested for all of them. */
-const ROUTES = routeTable({ email: null, production: false, apiKeyRoutes: true });
+const ROUTES = routeTable({ email: null, production: false, apiKeyRoutes: true, tokens: TOKENS });
 const UNSAFE = ROUTES.filter(({ method }) => method !== "GET");
 /** What a browser navigates to, and where a provider sends it back: they begin and end a transaction by protocol. */
 const NAVIGATIONS = new Set(["loginBegin", "callback"]);
@@ -39,7 +42,7 @@ describe("every route", () => {
     const clock = createTestClock();
     const counted = counting(memoryStore({ clock }));
     calls = counted.calls;
-    app = await startApp({ store: counted.store, clock, strategies: [new Elsewhere()] });
+    app = await startApp({ store: counted.store, clock, strategies: [new Elsewhere()], tokens: { audience: AUDIENCE } });
     await app.auth.users.create({ id: "user-1", email: "ada@example.com", emailVerified: true });
     cookie = `sid=${(await app.auth.sessions.create({ userId: "user-1" })).token}`;
     for (const operation of Object.keys(calls)) delete calls[operation];
@@ -154,11 +157,14 @@ describe("every route", () => {
         "callback",
         "callbackForm",
         "guestCreate",
+        "jwksGet",
         "loginBegin",
         "loginSubmit",
         "magicSend",
         "magicVerify",
         "providersList",
+        "refresh",
+        "signOut",
       ].sort(),
     );
   });

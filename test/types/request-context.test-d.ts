@@ -108,7 +108,8 @@ export const loose: RequireAuthOptions = { roles: undefined };
 
 // Events are told apart by their type.
 auth.events.on("session.revoked", (event) => {
-  const reason: "sign_out" | "revoked" | "revoked_all" | "replaced" | "stale_epoch" | "disabled" | "deleted" = event.details.reason;
+  const reason: "sign_out" | "revoked" | "revoked_all" | "replaced" | "stale_epoch" | "disabled" | "deleted" | "refresh_token_reused" =
+    event.details.reason;
   // @ts-expect-error this event has no such detail
   return [reason, event.details.keyId];
 });

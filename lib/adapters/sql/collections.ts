@@ -11,6 +11,8 @@ export const kitCollections: readonly Collection[] = [
   partitionedCollection("codes"),
   partitionedCollection("code_sources"),
   partitionedCollection("oauth_transactions"),
+  partitionedCollection("one_time_tokens"),
+  partitionedCollection("password_failures"),
   directoryCollection("users", { email: "unique" }),
   directoryCollection("principals"),
   directoryCollection("accounts", { identity: "unique", userId: "plain" }),

@@ -7,6 +7,7 @@ import { assertTransport, establish, noteFailure } from "../establish.ts";
 import { readCookie } from "../extract.ts";
 import { text } from "../input.ts";
 import { route, type RouteCall } from "../route.ts";
+import { TRANSPORTS } from "../transports.ts";
 
 type Call = RouteCall<unknown, unknown, unknown>;
 
@@ -58,7 +59,7 @@ export const magicRoutes = [
       code: codeInput,
       request_id: text(128).optional(),
       email: text(320).optional(),
-      transport: z.enum(["session", "token"]).default("session"),
+      transport: z.enum(TRANSPORTS).default("session"),
       return_to: text(2048).optional(),
     }),
     async handle(call) {

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { CredentialError, NotFoundError, PermissionError, RequestError } from "../../errors.ts";
 import { assertKnown } from "../authenticate.ts";
 import { assertTransport, sendSession } from "../establish.ts";
+import { readCookie } from "../extract.ts";
 import { text } from "../input.ts";
 import { signedIn } from "../require-auth.ts";
 import { route } from "../route.ts";
@@ -39,14 +40,27 @@ export const sessionRoutes = [
     operationId: "signOut",
     method: "POST",
     path: "/sign-out",
-    summary: "Ends the session of this browser and clears its cookie.",
-    guard: { kinds: ["session", "guest"] },
-    body: returning,
+    summary: "Ends the session of this browser or client, which any of its credentials names, and clears its cookies.",
+    body: returning.extend({ refresh_token: text(256).optional() }),
     async handle({ kit, http, req, res, source, body }) {
+      assertKnown(req);
       const { auth } = req;
-      if (auth.kind !== "session" && auth.kind !== "guest") throw new CredentialError("authentication_required", "Sign in first");
-      await kit.sessions.revoke(auth.session.id, { reason: "sign_out", source });
-      http.cookies.clear(res, http.cookies.session);
+      // Whoever shows a bearer means that, or what the body says: no cookie stands in for one that does not hold.
+      const cookie = req.headers.authorization === undefined ? readCookie(req, http.cookies.refresh) : null;
+      const presented = body.refresh_token ?? cookie;
+      if (auth.kind === "session" || auth.kind === "guest") {
+        await kit.sessions.revoke(auth.session.id, { reason: "sign_out", source });
+      } else if (auth.kind === "access_token") {
+        await kit.sessions.revoke(auth.sessionId, { reason: "sign_out", source });
+      } else if (kit.refreshTokens && presented !== null && auth.kind === "anonymous") {
+        const transport = body.refresh_token === undefined ? "cookie" : "bearer";
+        await kit.refreshTokens.revoke(presented, { transport, source });
+      } else if (auth.kind === "api_key") {
+        throw new PermissionError("credential_not_allowed", "An API key is no session");
+      } else {
+        throw auth.failure ?? new CredentialError("authentication_required", "Sign in first");
+      }
+      for (const name of http.cookies.credentials) http.cookies.clear(res, name);
       return { json: { success: true, message: "Signed out." }, location: http.returnTo(req, body.return_to) };
     },
   }),

@@ -1,0 +1,87 @@
+import { z } from "zod";
+import { escapeHtml } from "../../escape-html.ts";
+import { PermissionError } from "../../errors.ts";
+import { text } from "../input.ts";
+import { page } from "../page.ts";
+import { signedIn } from "../require-auth.ts";
+import { route } from "../route.ts";
+import { assertFresh, tokenInput } from "./password.ts";
+import { passwordInput } from "./sign-up.ts";
+
+/** Proving an address by a link, and changing it. */
+export const emailRoutes = [
+  route({
+    operationId: "emailConfirmSend",
+    method: "POST",
+    path: "/email/confirm/send",
+    summary: "Mails a link to confirm an address, if anybody has it and has not done so.",
+    body: z.strictObject({ email: text(320), return_to: text(2048).optional() }),
+    async handle({ kit, http, req, body, source }) {
+      await kit.passwords.sendConfirmation({ email: body.email, source, origin: http.origin(req) });
+      const message = "If an account exists with that email, a confirmation link has been sent.";
+      return { json: { message }, location: http.returnTo(req, body.return_to) };
+    },
+  }),
+
+  route({
+    operationId: "emailConfirmPage",
+    method: "GET",
+    path: "/email/confirm",
+    summary: "A page with the form that spends the token of a mailed link: opening the link alone, as mail scanners do, spends nothing.",
+    query: z.object({ token: tokenInput }),
+    async handle({ http, query }) {
+      const token = `<input type="hidden" name="token" value="${escapeHtml(query.token)}">`;
+      return {
+        html: page(
+          "Confirm your email address",
+          `<form method="post" action="${escapeHtml(`${http.basePath}/email/confirm`)}">
+${token}
+<p><button>Confirm it</button></p>
+<p>If you did not ask for this: <button name="action" value="disown">this was not me</button></p>
+</form>`,
+        ),
+      };
+    },
+  }),
+
+  route({
+    operationId: "emailConfirm",
+    method: "POST",
+    path: "/email/confirm",
+    summary:
+      'Confirms an address, or completes its change, by the token of a mailed link. The action "disown" removes an account that somebody else made with it.',
+    limit: "100/1h",
+    body: z.strictObject({ token: tokenInput, action: z.enum(["confirm", "disown"]).default("confirm") }),
+    async handle({ kit, body, source }) {
+      if (body.action === "disown") {
+        await kit.passwords.disown({ token: body.token, source });
+        return {
+          json: { message: "The account was removed." },
+          html: page("The account was removed", "<p>There is nothing left to do.</p>"),
+        };
+      }
+      await kit.passwords.confirm({ token: body.token, source });
+      return { json: { message: "Email confirmed successfully." }, html: page("Your address is confirmed", "<p>You can sign in now.</p>") };
+    },
+  }),
+
+  route({
+    operationId: "emailChange",
+    method: "POST",
+    path: "/email/change",
+    summary: "Mails a link to a new address, which becomes the user's when it is used. Needs the password, or a fresh session.",
+    guard: { kinds: ["session"] },
+    body: z.strictObject({ email: text(320), current_password: passwordInput.optional(), return_to: text(2048).optional() }),
+    async handle({ kit, http, req, body, source }) {
+      const auth = signedIn(req);
+      if (auth.kind !== "session") throw new PermissionError("credential_not_allowed", "This needs a signed-in session");
+      if (body.current_password === undefined) assertFresh(auth, kit.clock.now());
+      else await kit.passwords.verify({ userId: auth.userId, password: body.current_password, source });
+      await kit.passwords.changeEmail({ userId: auth.userId, email: body.email, source, origin: http.origin(req) });
+      return {
+        json: { message: "Open the link in the mail that is on its way to the new address." },
+        location: http.returnTo(req, body.return_to),
+      };
+    },
+  }),
+];

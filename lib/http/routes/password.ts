@@ -1,0 +1,101 @@
+import { z } from "zod";
+import type { AuthContext } from "../../core/context.ts";
+import { escapeHtml } from "../../escape-html.ts";
+import { PermissionError } from "../../errors.ts";
+import { sendSession } from "../establish.ts";
+import { ERROR_TO } from "../form-refusal.ts";
+import { text } from "../input.ts";
+import { page } from "../page.ts";
+import { refuse, signedIn } from "../require-auth.ts";
+import { route } from "../route.ts";
+import { passwordInput } from "./sign-up.ts";
+
+/** A one-time token as it is written; anything else is refused as one that is not known. */
+export const tokenInput = z.string().min(1).max(256);
+
+const REFUSALS: Readonly<Record<string, string>> = {
+  weak_password: "That password is too short or too easy to guess: choose another one.",
+  invalid_token: "This link is wrong or no longer good: ask for a new one.",
+};
+
+/** Changes of credentials need a proof of the last ten minutes, unless the password comes with them. */
+export function assertFresh(auth: AuthContext, now: number): void {
+  const refusal = refuse(auth, { kinds: new Set(["session"]), roles: null, scope: [], maxAge: 600 }, now);
+  if (refusal) throw refusal;
+}
+
+/** Choosing a new password by a link in a mail. */
+export const passwordLinkRoutes = [
+  route({
+    operationId: "passwordForgot",
+    method: "POST",
+    path: "/password/forgot",
+    summary: "Mails a link to choose a new password, if anybody has that address.",
+    body: z.strictObject({ email: text(320), return_to: text(2048).optional() }),
+    async handle({ kit, http, req, body, source }) {
+      await kit.passwords.forgot({ email: body.email, source, origin: http.origin(req) });
+      const message = "If an account exists with that email, a password reset link has been sent.";
+      return { json: { message }, location: http.returnTo(req, body.return_to) };
+    },
+  }),
+
+  route({
+    operationId: "passwordResetPage",
+    method: "GET",
+    path: "/password/reset",
+    summary: "A page with the form that spends the token of a mailed link.",
+    query: z.object({ token: tokenInput, error: z.string().max(64).optional() }),
+    async handle({ http, query }) {
+      const here = `${http.basePath}/password/reset`;
+      const refusal = query.error === undefined ? "" : `<p role="alert">${escapeHtml(REFUSALS[query.error] ?? "That did not work.")}</p>`;
+      return {
+        html: page(
+          "Choose a new password",
+          `${refusal}<form method="post" action="${escapeHtml(here)}">
+<input type="hidden" name="token" value="${escapeHtml(query.token)}">
+<input type="hidden" name="${ERROR_TO}" value="${escapeHtml(`${here}?token=${encodeURIComponent(query.token)}`)}">
+<p><label>New password<br><input type="password" name="password" autocomplete="new-password" required></label></p>
+<p><button>Save it</button></p>
+</form>`,
+        ),
+      };
+    },
+  }),
+
+  route({
+    operationId: "passwordReset",
+    method: "POST",
+    path: "/password/reset",
+    summary: "Sets a new password by the token of a mailed link, and ends all sessions. It signs nobody in.",
+    limit: "100/1h",
+    body: z.strictObject({ token: tokenInput, password: passwordInput }),
+    async handle({ kit, body, source }) {
+      await kit.passwords.reset({ ...body, source });
+      const message = "Password reset successfully. You can now sign in with your new password.";
+      return { json: { message }, html: page("Your new password is set", "<p>All sessions were ended: sign in with it now.</p>") };
+    },
+  }),
+];
+
+/** Choosing one in a session. */
+export const passwordRoutes = [
+  route({
+    operationId: "passwordChange",
+    method: "POST",
+    path: "/password/change",
+    summary: "Changes the password of the signed-in user, and ends all other sessions. Needs the current one, or a fresh session.",
+    guard: { kinds: ["session"] },
+    body: z.strictObject({ current_password: passwordInput.optional(), password: passwordInput, return_to: text(2048).optional() }),
+    async handle(call) {
+      const { kit, http, req, body, source } = call;
+      const auth = signedIn(req);
+      if (auth.kind !== "session") throw new PermissionError("credential_not_allowed", "This needs a signed-in session");
+      const { session, userId } = auth;
+      if (body.current_password === undefined) assertFresh(auth, kit.clock.now());
+      else await kit.passwords.verify({ userId, password: body.current_password, source });
+      await kit.passwords.change({ userId, password: body.password, keep: session, source });
+      const issued = await kit.sessions.rotate(session);
+      return { json: { message: "Password changed.", ...sendSession(call, issued) }, location: http.returnTo(req, body.return_to) };
+    },
+  }),
+];

@@ -1,0 +1,28 @@
+import { z } from "zod";
+import { CredentialError, NotFoundError } from "../../errors.ts";
+import { readCookie } from "../extract.ts";
+import { text } from "../input.ts";
+import { route } from "../route.ts";
+import { sendTokens } from "../transports.ts";
+import { userView } from "../views.ts";
+
+/** New tokens for old. */
+export const refreshRoutes = [
+  route({
+    operationId: "refresh",
+    method: "POST",
+    path: "/refresh",
+    summary: "A new access token, and a refresh token that replaces the one presented, in the body or the cookie.",
+    body: z.strictObject({ refresh_token: text(256).optional() }),
+    async handle(call) {
+      const { kit, http, req, body, source } = call;
+      if (!kit.refreshTokens) throw new NotFoundError("There is no such route");
+      const presented = body.refresh_token ?? readCookie(req, http.cookies.refresh);
+      if (presented === null) throw new CredentialError("authentication_required", "There is no refresh token: sign in first");
+      const transport = body.refresh_token === undefined ? "cookie" : "bearer";
+      const { session, refreshToken } = await kit.refreshTokens.rotate(presented, { transport, source });
+      const user = await kit.users.findById(session.userId);
+      return { json: { user: user ? userView(user) : { id: session.userId }, ...(await sendTokens(call, session, refreshToken)) } };
+    },
+  }),
+];

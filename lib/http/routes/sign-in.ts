@@ -1,0 +1,32 @@
+import { z } from "zod";
+import { assertKnown } from "../authenticate.ts";
+import { establish, noteFailure } from "../establish.ts";
+import { text } from "../input.ts";
+import { route } from "../route.ts";
+import { passwordInput } from "./sign-up.ts";
+
+/** Signing in by password. */
+export const signInRoutes = [
+  route({
+    operationId: "signIn",
+    method: "POST",
+    path: "/sign-in",
+    summary: "Signs in with an address and a password.",
+    body: z.strictObject({
+      email: text(320),
+      password: passwordInput,
+      transport: z.enum(["session", "token"]).default("session"),
+      return_to: text(2048).optional(),
+    }),
+    async handle(call) {
+      const { kit, http, req, body, source } = call;
+      const { email, password, transport } = body;
+      assertKnown(req);
+      const reply = await noteFailure(call, "password", async () => {
+        const { userId, epoch } = await kit.passwords.signIn({ email, password, source });
+        return await establish(call, { userId, epoch, method: "password", transport });
+      });
+      return { ...reply, location: http.returnTo(req, body.return_to) };
+    },
+  }),
+];

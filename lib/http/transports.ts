@@ -1,0 +1,68 @@
+import { ConfigError, RequestError } from "../errors.ts";
+import type { Session, SessionTransport } from "../core/sessions.ts";
+import { readCookie } from "./extract.ts";
+import type { RouteCall } from "./route.ts";
+
+type Call = RouteCall<unknown, unknown, unknown>;
+
+/** Those that a client may ask for at sign-in. */
+export const TRANSPORTS = ["session", "token", "bearer", "cookie"] as const satisfies readonly SessionTransport[];
+
+/**
+ * Hands a new session's credentials to the client as the session's transport has it, and clears cookies that another transport left.
+ * @returns the fields of the answer that hold some.
+ */
+export async function sendCredentials(
+  call: Call,
+  { session, token }: { session: Session; token: string },
+): Promise<Record<string, unknown>> {
+  const { kit, http, res } = call;
+  const { transport } = session;
+  if (transport === "session" || transport === "token") {
+    clearOthers(call, transport === "session" ? [http.cookies.session] : []);
+    if (transport === "token") return { token };
+    http.cookies.set(res, http.cookies.session, token, (session.expiresAt - kit.clock.now()) / 1000);
+    return {};
+  }
+  if (!kit.refreshTokens) throw new ConfigError("tokens", "set it, for sessions with refresh tokens");
+  return await sendTokens(call, session, await kit.refreshTokens.issue(session));
+}
+
+/** Hands out a new access token and `refreshToken`: in the answer, or in cookies. */
+export async function sendTokens(call: Call, session: Session, refreshToken: string): Promise<Record<string, unknown>> {
+  const { kit, http, res } = call;
+  if (!kit.accessTokens) throw new ConfigError("tokens", "set it, for sessions with refresh tokens");
+  const access = await kit.accessTokens.issue(session);
+  const secondsTo = (at: number) => Math.floor((at - kit.clock.now()) / 1000);
+  const expiresIn = secondsTo(access.expiresAt);
+  if (session.transport === "bearer") {
+    clearOthers(call, []);
+    return { access_token: access.token, token_type: "Bearer", expires_in: expiresIn, refresh_token: refreshToken };
+  }
+  const { cookies } = http;
+  clearOthers(call, [cookies.access, cookies.refresh]);
+  cookies.set(res, cookies.access, access.token, expiresIn);
+  cookies.set(res, cookies.refresh, refreshToken, secondsTo(Math.min(session.expiresAt, session.idleExpiresAt)));
+  return { expires_in: expiresIn };
+}
+
+/** A browser never sends the credentials of two transports. */
+function clearOthers({ http, req, res }: Call, kept: readonly string[]): void {
+  for (const name of http.cookies.credentials) {
+    if (!kept.includes(name) && readCookie(req, name) !== null) http.cookies.clear(res, name);
+  }
+}
+
+/**
+ * @throws {RequestError} `insecure_token_transport` when a browser asks for tokens that its scripts could leak; `invalid_request` for
+ *   tokens where they are switched off.
+ */
+export function assertTransport({ kit, http, req }: Call, transport: SessionTransport): void {
+  const browser = req.get("sec-fetch-site") !== undefined || req.get("origin") !== undefined;
+  if ((transport === "token" || transport === "bearer") && browser && !http.allowTokensInBrowsers) {
+    throw new RequestError("In a browser credentials travel in cookies", "insecure_token_transport");
+  }
+  if ((transport === "bearer" || transport === "cookie") && !kit.refreshTokens) {
+    throw new RequestError("Access and refresh tokens are switched off");
+  }
+}

@@ -1,0 +1,52 @@
+import { createLiveSessions } from "../../lib/core/live-sessions.ts";
+import { createRefreshTokens } from "../../lib/core/refresh-tokens.ts";
+import { createRefreshTokenText } from "../../lib/core/refresh-token-text.ts";
+import { resolveSessionLife } from "../../lib/core/session-life.ts";
+import { createSessions } from "../../lib/core/sessions.ts";
+import { after, atOnce, overRedis, type RaceKit } from "./kit.ts";
+
+/** Sessions with refresh tokens over a racer's store; `grace` in seconds. */
+export function refreshing(kit: RaceKit, grace = 10) {
+  const live = createLiveSessions(kit);
+  const text = createRefreshTokenText(kit.keys);
+  const config = {
+    ...{ life: resolveSessionLife(undefined, {}), policy: "multi" as const, max: 100, membership: null, onGuestMerge: null },
+    ...{ grace, onReuse: grace === 0 ? ("refuse" as const) : ("end" as const) },
+  };
+  return {
+    sessions: createSessions({ ...kit, live, refreshText: text, config }),
+    refreshTokens: createRefreshTokens({ ...kit, sessions: live, text, config }),
+  };
+}
+
+/** Ten requests refresh with one token. */
+const refreshTenTimes = (kit: RaceKit, token: string, grace: number) => {
+  const { refreshTokens } = refreshing(kit, grace);
+  return atOnce(10, async () => (await refreshTokens.rotate(token)).refreshToken);
+};
+
+export const moves = {
+  refresh: (kit: RaceKit, { token, grace }: { token: string; grace: number }) => refreshTenTimes(kit, token, grace),
+
+  /** While others refresh, the second racer writes to the session, field by field. */
+  refreshWhileWritten: async (kit: RaceKit, { token, id }: { token: string; id: string }, index: number) =>
+    index === 0 ? refreshTenTimes(kit, token, 10) : atOnce(10, async (n) => (await kit.sessions.updateData(id, { [`field${n}`]: n })).id),
+
+  /** While both refresh, the first racer ends the session when `steps` answers came. */
+  refreshWhileEnded: async (
+    kit: RaceKit,
+    { token, id, userId, steps, by }: { token: string; id: string; userId: string; steps: number; by: "revoke" | "revokeAll" | "disable" },
+    index: number,
+  ) => {
+    const ways = {
+      revoke: async () => void (await kit.sessions.revoke(id)),
+      revokeAll: () => kit.sessions.revokeAll(userId),
+      disable: async () => void (await kit.managedUsers.disable(userId)),
+    };
+    const ending = index === 0 ? after(kit, steps).then(ways[by]) : null;
+    const [outcomes] = await Promise.all([refreshTenTimes(kit, token, 10), ending]);
+    return outcomes;
+  },
+};
+
+export default overRedis(moves);
