@@ -1,3 +1,4 @@
+import { scryptSync } from "node:crypto";
 import { Strategy } from "passport";
 import request from "supertest";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -8,7 +9,7 @@ import type { Identity, TokenSet } from "../../lib/core/strategy.ts";
 import { memoryTransport } from "../../lib/email/memory.ts";
 import { EmailDeliveryError } from "../../lib/email/transport.ts";
 import { ProviderError, StorageError } from "../../lib/errors.ts";
-import { errorHandler, rateLimit } from "../../lib/index.ts";
+import { betterAuthHashes, errorHandler, rateLimit } from "../../lib/index.ts";
 import type { RecordStore } from "../../lib/storage/record-store.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 import { startApp } from "../support/app.ts";
@@ -34,6 +35,12 @@ const CATALOGUE: Record<EventName, true> = {
   "magic_code.requested": true,
   "magic_code.verified": true,
   "magic_code.failed": true,
+  "password.changed": true,
+  "password.reset_requested": true,
+  "password.reset": true,
+  "password.rehashed": true,
+  "email.confirmed": true,
+  "email.changed": true,
   "email.sent": true,
   "email.failed": true,
   "account.linked": true,
@@ -120,6 +127,7 @@ describe("a walk through everything", () => {
       clock,
       strategies: [new Acme() as Strategy],
       tokens: { audience: "https://api.example.com" },
+      passwords: { foreignHashes: [betterAuthHashes] },
       email: { send: (mail) => (mailDown ? Promise.reject(new EmailDeliveryError("refused", { retryable: false })) : mailbox.send(mail)) },
       session: { membership: (_userId, tenantId) => members.has(tenantId) },
       routes(server) {
@@ -219,6 +227,30 @@ describe("a walk through everything", () => {
     const refuse = () => Promise.reject(new ProviderError("invalid_grant", "The provider ended this"));
     await auth.accounts.freshToken(userId, "acme", { refresh: refuse, refused: "canary-newer-token" }).catch(() => {});
     note(await ada.delete(`/auth/accounts/${account!.id}`).expect(200));
+
+    // Links in mails, and passwords.
+    const origin = app.url;
+    const linkTo = async (address: string) => {
+      const mail = await mailbox.waitFor(({ to, text }) => to === address && text.includes("token="));
+      const token = /token=([\w-]+)/.exec(mail.text)?.[1] ?? "";
+      secrets.add(token);
+      mailbox.clear();
+      return token;
+    };
+    const [weak, better, best] = ["an old canary password", "a new canary password", "the last canary password"] as const;
+    for (const password of [weak, better, best]) secrets.add(password);
+    const bob = "bob@example.com";
+    mailbox.clear();
+    await auth.passwords.signUp({ email: bob, password: weak, origin });
+    const { userId: bobId } = await auth.passwords.confirm({ token: await linkTo(bob) });
+    const old = scryptSync(weak, "c".repeat(32), 64, { N: 16_384, r: 16, p: 1, maxmem: 64 * 1024 * 1024 }).toString("hex");
+    await auth.accounts.setPassword(bobId, `${"c".repeat(32)}:${old}`);
+    await auth.passwords.signIn({ email: bob, password: weak });
+    await auth.passwords.change({ userId: bobId, password: better });
+    await auth.passwords.forgot({ email: bob, origin });
+    await auth.passwords.reset({ token: await linkTo(bob), password: best });
+    await auth.passwords.changeEmail({ userId: bobId, email: "robert@example.com", origin });
+    await auth.passwords.confirm({ token: await linkTo("robert@example.com") });
 
     // Things fail: the store, a mail, a record, a background check, a handler, a limit.
     down = "get";

@@ -33,7 +33,9 @@ async function mailed(from: App, to: string) {
 
 /** The token in the newest mail to an address that has one. */
 async function tokenFor(to: string, from: App = app, count = 1) {
-  await expect.poll(() => from.mailbox.messages.filter((message) => message.to === to && message.text.includes("token=")).length).toBeGreaterThanOrEqual(count);
+  await expect
+    .poll(() => from.mailbox.messages.filter((message) => message.to === to && message.text.includes("token=")).length)
+    .toBeGreaterThanOrEqual(count);
   const texts = from.mailbox.messages.flatMap((message) => (message.to === to ? (/token=([\w-]+)/.exec(message.text) ?? []).slice(1) : []));
   return texts.at(-1) ?? "";
 }
@@ -41,7 +43,10 @@ async function tokenFor(to: string, from: App = app, count = 1) {
 /** A user whose address is confirmed. */
 async function register(email = ADA, from: App = app) {
   await browser(from).post("/auth/sign-up").send({ email, password: PASSWORD }).expect(200);
-  await browser(from).post("/auth/email/confirm").send({ token: await tokenFor(email, from) }).expect(200);
+  await browser(from)
+    .post("/auth/email/confirm")
+    .send({ token: await tokenFor(email, from) })
+    .expect(200);
 }
 
 const signIn = (email = ADA, password = PASSWORD, agent = browser()) => agent.post("/auth/sign-in").send({ email, password });
@@ -54,7 +59,10 @@ describe("signing up where addresses are confirmed", () => {
     const early = await signIn();
     expect([early.status, early.body.code, early.headers["set-cookie"]]).toEqual([403, "email_not_confirmed", undefined]);
 
-    await browser().post("/auth/email/confirm").send({ token: await tokenFor(ADA) }).expect(200);
+    await browser()
+      .post("/auth/email/confirm")
+      .send({ token: await tokenFor(ADA) })
+      .expect(200);
 
     const agent = browser();
     const done = await signIn(ADA, PASSWORD, agent).expect(200);
@@ -173,7 +181,10 @@ describe("signing in by password", () => {
     const refused = await signIn();
     expect([refused.status, refused.body.code]).toEqual([401, "password_disabled"]);
     await browser().post("/auth/password/forgot").send({ email: ADA }).expect(200);
-    await browser().post("/auth/password/reset").send({ token: await tokenFor(ADA, app, 2), password: OTHER }).expect(200);
+    await browser()
+      .post("/auth/password/reset")
+      .send({ token: await tokenFor(ADA, app, 2), password: OTHER })
+      .expect(200);
     await signIn(ADA, OTHER).expect(200);
   });
 
@@ -213,7 +224,9 @@ describe("a forgotten password", () => {
     await agent.get("/auth/me").expect(401);
     await signIn().expect(401);
     await signIn(ADA, OTHER).expect(200);
-    await expect.poll(() => app.mailbox.messages.map(({ subject }) => subject)).toContainEqual(expect.stringMatching(/password .* was changed/));
+    await expect
+      .poll(() => app.mailbox.messages.map(({ subject }) => subject))
+      .toContainEqual(expect.stringMatching(/password .* was changed/));
     await browser().post("/auth/password/reset").send({ token, password: PASSWORD }).expect(401);
   });
 
@@ -222,16 +235,29 @@ describe("a forgotten password", () => {
     await browser().post("/auth/password/forgot").send({ email: ADA }).expect(200);
     const token = await tokenFor(ADA, app, 2);
     const link = (await mailed(app, ADA)).at(-1)?.text.match(/http\S+/)?.[0] ?? "";
-    const opened = await request(app.server).get(new URL(link).pathname + new URL(link).search).expect(200);
+    const opened = await request(app.server)
+      .get(new URL(link).pathname + new URL(link).search)
+      .expect(200);
     expect(opened.headers).toMatchObject({ "referrer-policy": "strict-origin", "cache-control": "no-store" });
     expect(opened.text).toContain(token);
     const navigation = { "sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate" };
     const error_to = `/auth/password/reset?token=${token}`;
-    const weak = await request(app.server).post("/auth/password/reset").set(navigation).type("form").send({ token, password: "short", error_to });
+    const weak = await request(app.server)
+      .post("/auth/password/reset")
+      .set(navigation)
+      .type("form")
+      .send({ token, password: "short", error_to });
     expect([weak.status, weak.headers["location"]]).toEqual([303, `${error_to}&error=weak_password`]);
-    const done = await request(app.server).post("/auth/password/reset").set(navigation).type("form").send({ token, password: OTHER, error_to });
+    const done = await request(app.server)
+      .post("/auth/password/reset")
+      .set(navigation)
+      .type("form")
+      .send({ token, password: OTHER, error_to });
     expect([done.status, done.type]).toEqual([200, "text/html"]);
-    const cross = await request(app.server).post("/auth/password/reset").set("sec-fetch-site", "cross-site").send({ token, password: OTHER });
+    const cross = await request(app.server)
+      .post("/auth/password/reset")
+      .set("sec-fetch-site", "cross-site")
+      .send({ token, password: OTHER });
     expect(cross.status).toBe(403);
   });
 

@@ -3,6 +3,7 @@ import { assertKnown } from "../authenticate.ts";
 import { establish, noteFailure } from "../establish.ts";
 import { text } from "../input.ts";
 import { route } from "../route.ts";
+import { assertTransport, TRANSPORTS } from "../transports.ts";
 import { passwordInput } from "./sign-up.ts";
 
 /** Signing in by password. */
@@ -15,12 +16,13 @@ export const signInRoutes = [
     body: z.strictObject({
       email: text(320),
       password: passwordInput,
-      transport: z.enum(["session", "token"]).default("session"),
+      transport: z.enum(TRANSPORTS).default("session"),
       return_to: text(2048).optional(),
     }),
     async handle(call) {
       const { kit, http, req, body, source } = call;
       const { email, password, transport } = body;
+      assertTransport(call, transport);
       assertKnown(req);
       const reply = await noteFailure(call, "password", async () => {
         const { userId, epoch } = await kit.passwords.signIn({ email, password, source });

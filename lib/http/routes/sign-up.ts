@@ -2,6 +2,7 @@ import { z } from "zod";
 import { establish } from "../establish.ts";
 import { text } from "../input.ts";
 import { route } from "../route.ts";
+import { assertTransport, TRANSPORTS } from "../transports.ts";
 
 /** As long as the longest password may be before its form is known; what is too long by then costs no hash. */
 export const passwordInput = z.string().min(1).max(1024);
@@ -19,11 +20,13 @@ export const signUpRoutes = [
       email: text(320),
       password: passwordInput,
       name: text(200).optional(),
-      transport: z.enum(["session", "token"]).default("session"),
+      transport: z.enum(TRANSPORTS).default("session"),
       return_to: text(2048).optional(),
     }),
     async handle(call) {
       const { kit, http, req, body, source } = call;
+      // Before anybody is made.
+      assertTransport(call, body.transport);
       const { email, password, name } = body;
       const resolved = await kit.passwords.signUp({ email, password, name, source, origin: http.origin(req) });
       const location = http.returnTo(req, body.return_to);
