@@ -57,7 +57,7 @@ describe("a form that is refused", () => {
   });
 
   it("does not wait for a body that was refused for its size", async () => {
-    const response = await submit("/auth/sign-out", { error_to: "/x", filler: "x".repeat(20_000) });
+    const response = await submit("/auth/tenant", { error_to: "/x", filler: "x".repeat(20_000) });
     expect([response.status, response.body.code]).toEqual([401, "authentication_required"]);
   });
 });

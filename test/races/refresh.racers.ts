@@ -41,7 +41,7 @@ export const moves = {
     const ways = {
       revoke: async () => void (await kit.sessions.revoke(id)),
       revokeAll: () => kit.sessions.revokeAll(userId),
-      disable: async () => void (await kit.managedUsers.disable(userId)),
+      disable: () => kit.managedUsers.disable(userId),
     };
     const ending = index === 0 ? after(kit, steps).then(ways[by]) : null;
     const [outcomes] = await Promise.all([refreshTenTimes(kit, token, 10), ending]);
