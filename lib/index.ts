@@ -28,6 +28,7 @@ export type {
 export { requireAuth, requireRole, signedIn, type RequireAuthOptions, type RequireRoleOptions } from "./http/require-auth.ts";
 export { authenticate } from "./http/authenticate.ts";
 export { apiKeyGuard, type ApiKeyGuardOptions } from "./http/api-key-guard.ts";
+export { accessTokenGuard, type AccessTokenGuardOptions } from "./http/access-token-guard.ts";
 export { csrf, type CsrfOptions } from "./http/csrf.ts";
 export { rateLimit, type RateLimitOptions } from "./http/rate-limit.ts";
 export { errorHandler, type ProblemDocument } from "./http/problem.ts";

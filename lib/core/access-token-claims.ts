@@ -1,4 +1,4 @@
-import { decodeProtectedHeader, errors, jwtVerify, type JWTHeaderParameters, type JWTPayload } from "jose";
+import { decodeProtectedHeader, errors, jwtVerify, type JWTHeaderParameters, type JWTPayload, type JWTVerifyGetKey } from "jose";
 import type { KeyObject } from "node:crypto";
 import { CredentialError, type AuthError } from "../errors.ts";
 import { sharedScopes } from "./context.ts";
@@ -56,12 +56,12 @@ export function headerOf(token: string): Partial<JWTHeaderParameters> {
 
 /**
  * Checks signature, type, issuer, audience, times and claims. `algorithms` are the key's own, never what the header says.
- * @throws {CredentialError} `invalid_token`.
+ * @throws {CredentialError} `invalid_token`; errors of ours from a `key` that is a function, as they are.
  * @see RFC 9068 section 4, and RFC 8725 section 3.
  */
 export async function verifyToken(
   token: string,
-  key: KeyObject,
+  key: KeyObject | JWTVerifyGetKey,
   algorithms: string[],
   { issuer, audience, now }: ExpectedToken,
 ): Promise<AccessToken> {
@@ -75,7 +75,7 @@ export async function verifyToken(
     currentDate: new Date(now),
   };
   try {
-    const { payload } = await jwtVerify(token, key, options);
+    const { payload } = await (typeof key === "function" ? jwtVerify(token, key, options) : jwtVerify(token, key, options));
     return contentOf(payload, now);
   } catch (cause) {
     if (cause instanceof errors.JWTExpired) throw invalidToken("The access token has expired", cause);

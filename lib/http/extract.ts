@@ -7,23 +7,27 @@ import type { Cookies } from "./cookies.ts";
 const BEARER = /^Bearer +([\w\-.~+/]+=*)$/i;
 
 /**
- * The credential a request shows: a bearer, else the session cookie, else the access cookie, else none. A bearer beats the cookie and never falls back to it;
- * a scheme that is not ours is no credential at all. Reads headers only, never a query or a body.
+ * The credential a request shows: a bearer, else the session cookie, else the access cookie, else none. A bearer beats cookies and never
+ * falls back to them; a scheme that is not ours is no credential at all. Reads headers only, never a query or a body.
  *
  * @throws {CredentialError} `invalid_token` for a Bearer header that is not one token.
  * @see RFC 6750 section 2.1, for the grammar.
  */
 export function extractCredential(req: Request, cookies: Pick<Cookies, "session" | "access">): Credential | null {
-  const authorization = req.headers.authorization;
-  if (authorization !== undefined && /^bearer(?: |$)/i.test(authorization)) {
-    const token = BEARER.exec(authorization)?.[1];
-    if (!token) throw new CredentialError("invalid_token", "The Authorization header does not hold one bearer token");
-    return { kind: "bearer", token };
-  }
+  const bearer = bearerOf(req);
+  if (bearer !== null) return { kind: "bearer", token: bearer };
   const token = readCookie(req, cookies.session);
   if (token !== null) return { kind: "cookie", token };
   const access = readCookie(req, cookies.access);
   return access === null ? null : { kind: "access_cookie", token: access };
+}
+
+/** The token of the Authorization header; `null` without a header of that scheme. @throws {CredentialError} as {@link extractCredential}. */
+export function bearerOf({ headers: { authorization } }: Request): string | null {
+  if (authorization === undefined || !/^bearer(?: |$)/i.test(authorization)) return null;
+  const token = BEARER.exec(authorization)?.[1];
+  if (!token) throw new CredentialError("invalid_token", "The Authorization header does not hold one bearer token");
+  return token;
 }
 
 /** A cookie's text; `null` when it is absent or no text. Leaves `req.cookies` to the application's own cookie-parser, and reads that if it ran before. */

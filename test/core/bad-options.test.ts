@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { createAuth, type Auth } from "../../lib/auth.ts";
 import { ConfigError } from "../../lib/errors.ts";
+import { accessTokenGuard } from "../../lib/http/access-token-guard.ts";
 import { apiKeyGuard } from "../../lib/http/api-key-guard.ts";
 import { csrf } from "../../lib/http/csrf.ts";
 import { rateLimit } from "../../lib/http/rate-limit.ts";
@@ -109,6 +110,11 @@ const CASES: Readonly<Record<string, Case>> = {
   emailTemplates: { make: auth("emailTemplates"), valid: () => ({}), fine: { magicCode: A_FUNCTION } },
   requireAuth: { make: requireAuth, valid: () => ({}), fine: { live: ON_OR_OFF, user: ON_OR_OFF, signInUrl: ["an empty text"] } },
   apiKeyGuard: { make: apiKeyGuard, where: "requireAuth", valid: () => ({}), fine: {} },
+  accessTokenGuard: {
+    make: accessTokenGuard,
+    valid: () => ({ issuer: "https://app.example.com", audience: "https://api.example.com" }),
+    fine: { audience: ANY_TEXT, fetch: A_FUNCTION },
+  },
   rateLimit: { make: rateLimit, valid: () => ({ name: "n", limit: "5/15m" }), fine: { name: ANY_NAME, key: A_FUNCTION } },
   csrf: { make: csrf, valid: () => ({ origin: "https://app.example.com" }), fine: { trustedOrigins: ["an empty list"] } },
   redisStore: {

@@ -1,0 +1,107 @@
+import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from "jose";
+import type { Request, Response } from "express";
+import { assertOptions, assertTexts, resolveClock } from "../check-options.ts";
+import type { Clock } from "../clock.ts";
+import { headerOf, invalidToken, looksLikeJwt, verifyToken } from "../core/access-token-claims.ts";
+import { accessTokenContext, type AccessTokenContext } from "../core/context.ts";
+import { createVerifiedTokens } from "../core/verified-tokens.ts";
+import { AuthError, ConfigError, CredentialError, StorageError } from "../errors.ts";
+import { providerFetch, type Fetch } from "../oauth/http.ts";
+import { bearerOf } from "./extract.ts";
+import { sendProblem } from "./problem.ts";
+import type { Guard } from "./request.ts";
+import { refuse } from "./require-auth.ts";
+
+/** Options of {@link accessTokenGuard}. */
+export interface AccessTokenGuardOptions {
+  /** Whose tokens are taken: the `baseUrl` (or `tokens.issuer`) of the application that signs people in. Required. */
+  issuer: string | undefined;
+  /** This API, as that application's `tokens.audience` names it. Required. */
+  audience: string | undefined;
+  /** Where the keys are. Default: `/auth/.well-known/jwks.json` at the issuer. */
+  jwksUri?: string | undefined;
+  /** Roles of which one is needed; `admin` always passes. Default: none needed. */
+  roles?: readonly string[] | undefined;
+  /** Scopes that must all have been granted. Default: none needed. */
+  scope?: readonly string[] | undefined;
+  /** Asks for the keys. Default: the global `fetch`. */
+  fetch?: Fetch | undefined;
+  /** Where the time comes from. Default: the machine's clock. */
+  clock?: Clock | undefined;
+}
+
+/** None of them symmetric: who could verify could forge. */
+const ALGORITHMS = ["EdDSA", "ES256", "RS256"];
+const NAMES = ["issuer", "audience", "jwksUri", "roles", "scope", "fetch", "clock"];
+const KINDS = new Set(["access_token"] as const);
+
+/**
+ * Guards an API that is no latchkey application itself: lets access tokens of another one through, by its published keys, and sets
+ * `req.auth`. No store, no `app.use(auth)`. Keys are kept ten minutes, and asked for again at most every 30 s for an unknown one.
+ *
+ * @returns middleware that calls `next()`, or answers with a problem document: 401, 403 `insufficient_scope` or `insufficient_role`, or 503
+ *   with `Retry-After` when the keys cannot be had.
+ * @throws {ConfigError} now rather than per request.
+ * @example app.use(accessTokenGuard({ issuer: "https://app.example.com", audience: "https://api.example.com" }));
+ */
+export function accessTokenGuard(options: AccessTokenGuardOptions): Guard<AccessTokenContext> {
+  assertOptions("accessTokenGuard", options, NAMES);
+  const { issuer, audience, jwksUri, roles, scope, fetch = globalThis.fetch } = options;
+  const clock = resolveClock("accessTokenGuard.clock", options.clock);
+  if (typeof issuer !== "string" || issuer === "")
+    throw new ConfigError("accessTokenGuard.issuer", "is missing: set it to who issues the tokens");
+  if (typeof audience !== "string" || audience === "")
+    throw new ConfigError("accessTokenGuard.audience", "is missing: set it to what names this API");
+  assertTexts("accessTokenGuard.roles", roles);
+  assertTexts("accessTokenGuard.scope", scope);
+  if (typeof fetch !== "function") throw new ConfigError("accessTokenGuard.fetch", "give a function such as the global fetch");
+  const needed = { kinds: KINDS, roles: roles ? [...roles] : null, scope: [...(scope ?? [])], maxAge: null };
+  const keys = remoteKeys(resolveJwksUri(jwksUri ?? `${issuer}/auth/.well-known/jwks.json`), fetch);
+  const verified = createVerifiedTokens(clock);
+
+  const identify = async (req: Request) => {
+    const token = bearerOf(req);
+    if (token === null) throw new CredentialError("authentication_required", "Send an access token");
+    const known = verified.get(token);
+    if (known) return known;
+    if (!looksLikeJwt(token) || typeof headerOf(token).kid !== "string") throw invalidToken("This is not an access token");
+    return verified.remember(token, await verifyToken(token, keys, ALGORITHMS, { issuer, audience, now: clock.now() }));
+  };
+
+  return function accessTokenGuardMiddleware(req: Request, res: Response, next: (error?: unknown) => void) {
+    return identify(req)
+      .then((token) => {
+        const context = accessTokenContext(token);
+        const refusal = refuse(context, needed, 0);
+        if (!refusal) req.auth = context;
+        return refusal;
+      })
+      .catch((error: unknown) => (error instanceof AuthError ? error : new StorageError("The token cannot be checked", { cause: error })))
+      .then((refusal) => (refusal ? sendProblem(res, refusal, { scope: needed.scope }) : next()));
+  } as Guard<AccessTokenContext>;
+}
+
+function resolveJwksUri(uri: string): URL {
+  if (typeof uri !== "string" || !URL.canParse(uri) || !/^https?:/.test(uri))
+    throw new ConfigError("accessTokenGuard.jwksUri", "give the whole URL at which the issuer publishes its keys");
+  return new URL(uri);
+}
+
+/** The issuer's keys. That they cannot be had says nothing against a token. */
+function remoteKeys(uri: URL, fetch: Fetch): JWTVerifyGetKey {
+  const bounded = providerFetch({ fetch, plainHttp: "loopback" });
+  const keys = createRemoteJWKSet(uri, {
+    [customFetch]: (url, init) => bounded(url, { ...init, headers: Object.fromEntries(init.headers), body: undefined }),
+    cacheMaxAge: 600_000,
+    cooldownDuration: 30_000,
+    timeoutDuration: 5_000,
+  });
+  return async (header, token) => {
+    try {
+      return await keys(header, token);
+    } catch (cause) {
+      if (cause instanceof errors.JWKSNoMatchingKey || cause instanceof errors.JWKSMultipleMatchingKeys) throw cause;
+      throw new StorageError("The issuer's keys cannot be had", { cause });
+    }
+  };
+}

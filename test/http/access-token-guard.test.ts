@@ -1,0 +1,72 @@
+import express from "express";
+import request from "supertest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { accessTokenGuard, type AccessTokenGuardOptions } from "../../lib/index.ts";
+import { startApp } from "../support/app.ts";
+import { TEST_SECRET } from "../support/kit.ts";
+
+const AUDIENCE = "https://api.example.com";
+const ISSUER = "http://localhost";
+
+describe("an API elsewhere, behind accessTokenGuard", () => {
+  let issuer: Awaited<ReturnType<typeof startApp>>;
+  let asked: string[];
+  let down: boolean;
+  beforeEach(async () => {
+    issuer = await startApp({ tokens: { audience: AUDIENCE }, session: { scopes: ["read"] } });
+    asked = [];
+    down = false;
+  });
+  afterEach(() => issuer.close());
+
+  const api = (options: Partial<AccessTokenGuardOptions> = {}) => {
+    const app = express();
+    const jwksUri = `${issuer.url}/auth/.well-known/jwks.json`;
+    const fetchKeys = (url: string, init: RequestInit) => {
+      asked.push(url);
+      return down ? Promise.resolve(new Response("", { status: 500 })) : fetch(url, init);
+    };
+    app.use(accessTokenGuard({ issuer: ISSUER, audience: AUDIENCE, jwksUri, fetch: fetchKeys, clock: issuer.clock, ...options }));
+    return app.get("/", (req, res) => void res.json(req.auth));
+  };
+  const tokenOf = async ({ auth }: typeof issuer) =>
+    (await auth.accessTokens?.issue((await auth.sessions.create({ userId: "user-1" })).session))?.token ?? "";
+  const get = (app: express.Express, token: string) => request(app).get("/").set("authorization", `Bearer ${token}`);
+
+  it("lets the issuer's tokens in by its published keys, asked for once", async () => {
+    const [app, token, other] = [api(), await tokenOf(issuer), await tokenOf(issuer)];
+    for (const shown of [token, token, other]) {
+      const { body } = await get(app, shown).expect(200);
+      expect([body.kind, body.userId, body.scopes]).toEqual(["access_token", "user-1", ["read"]]);
+    }
+    expect(asked).toHaveLength(1);
+  });
+
+  it("rule 30: answers 401 without a token, and with one of another audience, issuer or time; 403 where a scope is missing", async () => {
+    const token = await tokenOf(issuer);
+    expect((await request(api()).get(`/?access_token=${token}`).expect(401)).headers["www-authenticate"]).toBe("Bearer");
+    for (const app of [api({ audience: "https://other.example" }), api({ issuer: "https://other.example" })])
+      expect((await get(app, token).expect(401)).body.code).toBe("invalid_token");
+    expect((await get(api({ scope: ["write"] }), token).expect(403)).body.code).toBe("insufficient_scope");
+    issuer.clock.advance(906);
+    await get(api(), token).expect(401);
+  });
+
+  it("rule 29: refuses what another secret signed, asking for keys again at most every 30 seconds", async () => {
+    const stranger = await startApp({ tokens: { audience: AUDIENCE }, secret: `${TEST_SECRET} of another` });
+    const forged = [await tokenOf(stranger), await tokenOf(stranger), await tokenOf(stranger)];
+    await stranger.close();
+    const app = api();
+    for (const token of forged) await get(app, token).expect(401);
+    expect(asked.length).toBeLessThanOrEqual(2);
+  });
+
+  it("rule 43: answers 503 while the keys cannot be had, and goes on when they can", async () => {
+    const [app, token] = [api(), await tokenOf(issuer)];
+    down = true;
+    const { headers } = await get(app, token).expect(503);
+    expect(headers["retry-after"]).toBeDefined();
+    down = false;
+    await get(app, token).expect(200);
+  });
+});
