@@ -50,13 +50,11 @@ export function createPasswordFailures({ store, clock, principals, maxFailures }
   };
 
   const reserveOfUser = async (userId: string) => {
-    let refusal: Error | null = null;
     await principals.update(userId, (principal) => {
       const next = counted(principal.failures[METHOD] ?? NONE);
-      refusal = next instanceof Error ? next : null;
-      return next instanceof Error ? principal : { ...principal, failures: { ...principal.failures, [METHOD]: next } };
+      if (next instanceof Error) throw next;
+      return { ...principal, failures: { ...principal.failures, [METHOD]: next } };
     });
-    if (refusal) throw refusal;
   };
 
   const reserveOfAddress = async (address: string) => {

@@ -101,10 +101,7 @@ export function resolvePasswordsOptions(options: PasswordsOptions, defaults: { r
   for (const [name, hook] of Object.entries({ onSignUp, onSignIn })) {
     if (hook !== undefined && typeof hook !== "function") throw new ConfigError(`passwords.${name}`, "give a function");
   }
-  if (
-    !Array.isArray(foreignHashes) ||
-    foreignHashes.some((hash) => typeof hash?.recognises !== "function" || typeof hash.verify !== "function")
-  )
+  if (!Array.isArray(foreignHashes) || !(foreignHashes as readonly unknown[]).every(isForeignHash))
     throw new ConfigError("passwords.foreignHashes", "give a list of objects with recognises() and verify()");
   if (resetPage !== undefined && (typeof resetPage !== "string" || !/^\/(?![/\\])[\w./~-]*$/.test(resetPage)))
     throw new ConfigError("passwords.resetPage", "give a path of your application, such as /new-password");
@@ -121,6 +118,11 @@ export function resolvePasswordsOptions(options: PasswordsOptions, defaults: { r
     onSignUp: onSignUp ?? null,
     onSignIn: onSignIn ?? null,
   };
+}
+
+function isForeignHash(format: unknown): boolean {
+  const { recognises, verify } = (format ?? {}) as Partial<ForeignHash>;
+  return typeof recognises === "function" && typeof verify === "function";
 }
 
 function whole(name: string, value: number, min: number, max: number): number {

@@ -36,6 +36,7 @@ export function createMiddleware(
     returnTo: (req, target) => safeReturnTo(target, originOf(req), config.returnToOrigins) ?? "/",
     allowTokensInBrowsers: config.allowTokensInBrowsers,
     mailsCodes: mailsCodes(config),
+    passwords: config.passwordRoutes,
     apiKeyScopes: config.apiKeyScopes,
   };
 

@@ -58,6 +58,8 @@ export interface HttpEdge {
   readonly allowTokensInBrowsers: boolean;
   /** Whether a proven address is a way in, because codes are mailed. */
   readonly mailsCodes: boolean;
+  /** Whether people sign in by password. */
+  readonly passwords: boolean;
   /** Scopes that users may give to their API keys. */
   readonly apiKeyScopes: ReadonlySet<string>;
 }

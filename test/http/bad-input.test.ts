@@ -10,7 +10,7 @@ import type { AnyRoute } from "../../lib/http/route.ts";
 import { startApp } from "../support/app.ts";
 
 /** Every route there is, and a path that is none. */
-const ROUTES = routeTable({ email: null, production: false, apiKeyRoutes: true });
+const ROUTES = routeTable({ email: null, production: false, apiKeyRoutes: true, passwordRoutes: true });
 const NOWHERE = { method: "GET", path: "/nothing/{id}", operationId: "nothing" } as AnyRoute;
 
 /** What a parameter of the right shape may be; none of it exists but the provider. */

@@ -297,6 +297,19 @@ describe("changing a password in a session", () => {
   });
 });
 
+describe("proving a password again", () => {
+  it("rule 12: makes a session fresh, under a new secret", async () => {
+    await register();
+    const agent = browser();
+    await signIn(ADA, PASSWORD, agent).expect(200);
+    app.clock.advance(3600);
+    await agent.post("/auth/reauthenticate").send({ method: "password", password: OTHER }).expect(401);
+    const proven = await agent.post("/auth/reauthenticate").send({ method: "password", password: PASSWORD }).expect(200);
+    expect(proven.headers["set-cookie"]).toBeDefined();
+    await agent.post("/auth/password/change").send({ password: OTHER }).expect(200);
+  });
+});
+
 describe("changing an address", () => {
   it("rule 18: holds once the link to the new one was used, and tells the old one", async () => {
     await register();

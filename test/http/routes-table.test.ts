@@ -12,7 +12,7 @@ import { counting } from "../support/kit.ts";
 const AUDIENCE = "https://api.example.com";
 const TOKENS = resolveTokensOptions({ audience: AUDIENCE }, { origin: null, absoluteTtl: 3600 });
 /** Every route there is: what holds for all of them is tested for all of them. */
-const ROUTES = routeTable({ email: null, production: false, apiKeyRoutes: true, tokens: TOKENS });
+const ROUTES = routeTable({ email: null, production: false, apiKeyRoutes: true, passwordRoutes: true, tokens: TOKENS });
 const UNSAFE = ROUTES.filter(({ method }) => method !== "GET");
 /** What a browser navigates to, and where a provider sends it back: they begin and end a transaction by protocol. */
 const NAVIGATIONS = new Set(["loginBegin", "callback"]);
@@ -42,7 +42,7 @@ describe("every route", () => {
     const clock = createTestClock();
     const counted = counting(memoryStore({ clock }));
     calls = counted.calls;
-    app = await startApp({ store: counted.store, clock, strategies: [new Elsewhere()], tokens: { audience: AUDIENCE } });
+    app = await startApp({ store: counted.store, clock, strategies: [new Elsewhere()], tokens: { audience: AUDIENCE }, passwords: true });
     await app.auth.users.create({ id: "user-1", email: "ada@example.com", emailVerified: true });
     cookie = `sid=${(await app.auth.sessions.create({ userId: "user-1" })).token}`;
     for (const operation of Object.keys(calls)) delete calls[operation];
@@ -156,15 +156,23 @@ describe("every route", () => {
         "backChannelLogout",
         "callback",
         "callbackForm",
+        "emailConfirm",
+        "emailConfirmPage",
+        "emailConfirmSend",
         "guestCreate",
         "jwksGet",
         "loginBegin",
         "loginSubmit",
         "magicSend",
         "magicVerify",
+        "passwordForgot",
+        "passwordReset",
+        "passwordResetPage",
         "providersList",
         "refresh",
+        "signIn",
         "signOut",
+        "signUp",
       ].sort(),
     );
   });

@@ -6,6 +6,7 @@ import { text } from "../input.ts";
 import { signedIn } from "../require-auth.ts";
 import { beginRoundTrip } from "../round-trip.ts";
 import { route } from "../route.ts";
+import { passwordInput } from "./sign-up.ts";
 import { codeInput, concealGuess, rememberRequest } from "./magic.ts";
 
 /** Step-up: proving again, in the middle of a session, who one is. */
@@ -14,10 +15,11 @@ export const reauthenticateRoutes = [
     operationId: "reauthenticate",
     method: "POST",
     path: "/reauthenticate",
-    summary: "Makes this session fresh: by a mailed code (without `code` one is sent), or by a round trip to a provider.",
+    summary: "Makes this session fresh: by the password, by a mailed code (without `code` one is sent), or by a round trip to a provider.",
     guard: { kinds: ["session"] },
     body: z.strictObject({
-      method: z.enum(["magic_code", "provider"]),
+      method: z.enum(["magic_code", "provider", "password"]),
+      password: passwordInput.optional(),
       code: codeInput.optional(),
       request_id: text(128).optional(),
       provider: z
@@ -39,6 +41,20 @@ export const reauthenticateRoutes = [
         return beginRoundTrip({ ...call, params: { provider: body.provider } }, intent);
       }
 
+      const stepUp = async (method: string) => {
+        const methods = [...new Set([...session.methods, method])];
+        const issued = await kit.sessions.rotate(session, { authenticatedAt: kit.clock.now(), methods });
+        const authenticatedAt = new Date(issued.session.authenticatedAt).toISOString();
+        return { json: { authenticated_at: authenticatedAt, ...sendSession(call, issued) }, location: returnTo };
+      };
+
+      if (body.method === "password") {
+        if (!http.passwords) throw new RequestError("There are no passwords here", "method_not_available");
+        if (body.password === undefined) throw new RequestError('Give the "password"');
+        await kit.passwords.verify({ userId, password: body.password, source });
+        return stepUp("password");
+      }
+
       if (!http.mailsCodes) throw new RequestError("No codes are mailed here: use a provider", "method_not_available");
       const email = (await kit.users.findById(userId))?.email;
       if (!email) throw new CredentialError("no_email", "This account has no address a code could go to");
@@ -49,11 +65,9 @@ export const reauthenticateRoutes = [
       }
       const requestId = body.request_id ?? readCookie(req, http.cookies.pending);
       await kit.magicCodes.verify({ requestId, email, code: body.code, purpose: "reauthenticate", source, userId }).catch(concealGuess);
-      const methods = [...new Set([...session.methods, "magic_code"])];
-      const issued = await kit.sessions.rotate(session, { authenticatedAt: kit.clock.now(), methods });
+      const reply = await stepUp("magic_code");
       http.cookies.clear(res, http.cookies.pending);
-      const authenticatedAt = new Date(issued.session.authenticatedAt).toISOString();
-      return { json: { authenticated_at: authenticatedAt, ...sendSession(call, issued) }, location: returnTo };
+      return reply;
     },
   }),
 ];
