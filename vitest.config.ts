@@ -18,6 +18,9 @@ const needServices = [
   "test/**/*.postgres.test.ts",
 ];
 
+/** Tests that need nothing either, but take their time: every wrong input to every route, and stores in files. */
+const thorough = ["test/http/bad-input.test.ts", "test/adapters/*sqlite*.test.ts", "test/core/*.sqlite.test.ts"];
+
 export default defineConfig({
   resolve: {
     alias: [
@@ -36,13 +39,24 @@ export default defineConfig({
     reporters: ["default", summaryReporter(process.env.TEST_SUMMARY_FILE)],
     projects: [
       {
+        // In one process a worker: loading everything anew for each file would take as long as the tests.
         extends: true,
-        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: needServices, sequence: { groupOrder: 0 } },
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: [...needServices, ...thorough],
+          isolate: false,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: "thorough", include: thorough, exclude: needServices, sequence: { groupOrder: 1 } },
       },
       {
         // One file at a time, after the others: a failover must not be timed while something else takes the processor.
         extends: true,
-        test: { name: "services", include: needServices, fileParallelism: false, sequence: { groupOrder: 1 } },
+        test: { name: "services", include: needServices, fileParallelism: false, sequence: { groupOrder: 2 } },
       },
     ],
   },
