@@ -221,7 +221,9 @@ export function createAuth(options: AuthOptions = {}): Auth {
 
   const managedUsers = createManagedUsers({ users, principals, sessions, apiKeys, accounts, events });
   const tokens = createTokens({ store, keys, clock, events });
-  const personalData = createPersonalData({ store, clock, events, users: managedUsers, principals, sessions, apiKeys, accounts, tokens });
+  const personalData = createPersonalData({
+    ...{ store, clock, events, users: managedUsers, principals, sessions, apiKeys, accounts, tokens, oneTimeTokens },
+  });
 
   const { middleware, authenticate, router } = createMiddleware(kit, config);
   const sweep = async () => void (await store.sweep());

@@ -16,6 +16,7 @@ const forbidden = [
   "better-sqlite3",
   "resend",
   "nodemailer",
+  "@node-rs/argon2",
   "openid-client",
   "oauth4webapi",
   "passport",

@@ -14,6 +14,7 @@ import { assertUserId, principalCollection, type Principal, type Principals } fr
 import { sessionCollection, type Session } from "./session-record.ts";
 import type { Sessions } from "./sessions.ts";
 import type { TokenRecord, Tokens } from "./tokens.ts";
+import type { OneTimeTokens } from "./one-time-tokens.ts";
 import { decodeTransaction, transactionCollection } from "./transactions.ts";
 import { readable } from "./unreadable-records.ts";
 import type { User } from "./users.ts";
@@ -37,7 +38,7 @@ export interface PersonalData {
 /** What people may ask of whoever keeps data about them. @see GDPR, articles 15, 17 and 20. */
 export interface PersonalDataService {
   /**
-   * Removes all that is kept about a user: sessions, API keys, linked accounts and password, tokens, codes, sign-ins under way, profile,
+   * Removes all that is kept about a user: sessions, API keys, linked accounts and password, tokens, codes, links in mails, sign-ins under way, profile,
    * roles and failures. May be repeated until it succeeds, wherever it was interrupted. When it resolves nothing of theirs is in the store;
    * limits keep keyed hashes of an address until their windows end, and `auth.kv` is the application's to clear. Reads all open codes and
    * sign-ins, on Redis by a SCAN of all keys: O(all), blocking nobody.
@@ -62,12 +63,13 @@ export interface PersonalDataParts {
   readonly apiKeys: ApiKeys;
   readonly accounts: Accounts;
   readonly tokens: Tokens;
+  readonly oneTimeTokens: Pick<OneTimeTokens, "revokeAll">;
 }
 
 const PAGE = 1000;
 
 export function createPersonalData(parts: PersonalDataParts): PersonalDataService {
-  const { store, clock, events, users, principals, sessions, apiKeys, accounts, tokens } = parts;
+  const { store, clock, events, users, principals, sessions, apiKeys, accounts, tokens, oneTimeTokens } = parts;
 
   const clear = (from: PartitionedCollection, partition: string) => store.commit([{ op: "clear", in: from, partition }]);
 
@@ -103,6 +105,8 @@ export function createPersonalData(parts: PersonalDataParts): PersonalDataServic
         codesOf(userId, email),
         matching(transactionCollection, decodeTransaction, ({ data }) => data.userId === userId),
         tokens.deleteForUser(userId),
+        oneTimeTokens.revokeAll(userId),
+        ...(email === null ? [] : [oneTimeTokens.revokeAll(email)]),
       ]);
       await remove(codeCollection, codes);
       await remove(transactionCollection, transactions);

@@ -327,7 +327,9 @@ export function authStorageContract(backend: string, open: (clock: TestClock) =>
     it("is erased whole: a search of all that rests finds nothing of theirs, and others keep what they have", async () => {
       const { auth, userId, dump, heard, key } = await setUp();
       const other = await auth.sessions.create({ userId: "somebody-else" });
-      expect(await dump()).toContain("canary");
+      await auth.passwords.change({ userId, password: "a long canary of a password" });
+      await auth.passwords.changeEmail({ userId, email: "canary-next@example.com" });
+      expect(await dump()).toContain("canary-next");
       await auth.erase(userId);
       await auth.erase(userId);
 
