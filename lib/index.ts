@@ -1,7 +1,8 @@
 import "./http/request.ts";
 
 export { createAuth, type Auth } from "./auth.ts";
-export type { AuthOptions, CookieSettings, SessionOptions } from "./options.ts";
+export type { AuthOptions } from "./options.ts";
+export type { CookieSettings, SessionOptions } from "./session-options.ts";
 export {
   AuthError,
   ConfigError,

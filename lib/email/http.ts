@@ -1,6 +1,7 @@
 import { assertOptions } from "../check-options.ts";
 import { ConfigError } from "../errors.ts";
-import { isLoopbackHost, type Fetch } from "../oauth/http.ts";
+import type { Fetch } from "../fetch.ts";
+import { isLoopback } from "../loopback.ts";
 import { deliver, describeError, isPassingStatus, resolveTimeout, retryAfterOf } from "./delivery.ts";
 import { parseSender, type Sender } from "./sender.ts";
 import { EmailDeliveryError, type EmailMessage, type EmailTransport } from "./transport.ts";
@@ -95,7 +96,7 @@ function resolveUrl(url: unknown, allowInsecureRequests: unknown): string {
   if (!parsed || !/^https?:$/.test(parsed.protocol)) throw fault("url", "give a whole URL, such as https://mail.example.com/send");
   if (parsed.username !== "" || parsed.password !== "")
     throw fault("url", "leave user and password out: give them by `apiKey` or `headers`");
-  if (parsed.protocol === "http:" && !isLoopbackHost(parsed.hostname) && !allowInsecureRequests) {
+  if (parsed.protocol === "http:" && !isLoopback(parsed.hostname) && !allowInsecureRequests) {
     throw fault("url", "is not https (allowInsecureRequests: true accepts that)");
   }
   return parsed.href;

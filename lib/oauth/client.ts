@@ -1,7 +1,8 @@
 import { assertFlag, assertOptions, assertTexts, resolveClock } from "../check-options.ts";
 import type { Clock } from "../clock.ts";
 import { ConfigError } from "../errors.ts";
-import { isLoopbackHost, type Fetch, type ProviderHttp } from "./http.ts";
+import { isLoopback } from "../loopback.ts";
+import type { Fetch, ProviderHttp } from "./http.ts";
 
 /** What every provider strategy takes. Values from the environment may be `undefined`: a missing one is named. */
 export interface OAuthClientOptions {
@@ -126,7 +127,7 @@ export function assertCallbackUrl(option: string, url: unknown): asserts url is 
 /** http is taken only from a provider on this machine. */
 function plainHttpOf(where: string, addresses: readonly string[]): ProviderHttp["plainHttp"] {
   const plain = addresses.filter((address) => new URL(address).protocol !== "https:");
-  const outside = plain.find((address) => new URL(address).protocol !== "http:" || !isLoopbackHost(new URL(address).hostname));
+  const outside = plain.find((address) => new URL(address).protocol !== "http:" || !isLoopback(new URL(address).hostname));
   if (outside !== undefined) throw new ConfigError(where, `"${outside}" is not https (allowInsecureRequests: true accepts that)`);
   return plain.length > 0 ? "loopback" : "none";
 }

@@ -1,8 +1,9 @@
 import type { CustomFetch } from "openid-client";
 import { ProviderError } from "../errors.ts";
+import type { Fetch } from "../fetch.ts";
+import { isLoopback } from "../loopback.ts";
 
-/** What we need of `fetch`; the global one fits. */
-export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+export type { Fetch } from "../fetch.ts";
 
 /** Where requests to a provider may go, and how much they may cost. */
 export interface ProviderHttp {
@@ -52,15 +53,10 @@ export function providerFetch({ fetch, plainHttp, timeout = 5, maxBytes = 1024 *
   };
 }
 
-/** Whether a host name is this machine's own, so that http to it crosses no network. */
-export function isLoopbackHost(hostname: string): boolean {
-  return hostname === "localhost" || hostname.endsWith(".localhost") || /^127(?:\.\d{1,3}){3}$/.test(hostname) || hostname === "[::1]";
-}
-
 function assertProtocol(url: string, plainHttp: ProviderHttp["plainHttp"]): void {
   const { protocol, hostname } = new URL(url);
   if (protocol === "https:") return;
-  if (protocol === "http:" && (plainHttp === "all" || (plainHttp === "loopback" && isLoopbackHost(hostname)))) return;
+  if (protocol === "http:" && (plainHttp === "all" || (plainHttp === "loopback" && isLoopback(hostname)))) return;
   throw new ProviderError("invalid_provider_response", "The provider names an address that is not https");
 }
 

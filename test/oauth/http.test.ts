@@ -1,7 +1,8 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { isLoopbackHost, providerFetch, type ProviderHttp } from "../../lib/oauth/http.ts";
+import { isLoopback } from "../../lib/loopback.ts";
+import { providerFetch, type ProviderHttp } from "../../lib/oauth/http.ts";
 
 let server: Server;
 let answer: RequestListener;
@@ -119,7 +120,7 @@ describe("requests to a provider", () => {
 
 describe("a loopback host", () => {
   it("is one by its whole name", () => {
-    expect(["localhost", "app.localhost", "127.0.0.1", "127.9.9.9", "[::1]"].filter((host) => !isLoopbackHost(host))).toEqual([]);
-    expect(["localhost.example", "127.0.0.1.example", "1127.0.0.1", "[::2]", "0.0.0.0"].filter(isLoopbackHost)).toEqual([]);
+    expect(["localhost", "app.localhost", "127.0.0.1", "127.9.9.9", "[::1]"].filter((host) => !isLoopback(host))).toEqual([]);
+    expect(["localhost.example", "127.0.0.1.example", "1127.0.0.1", "[::2]", "0.0.0.0"].filter(isLoopback)).toEqual([]);
   });
 });
