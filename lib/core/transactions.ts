@@ -14,13 +14,9 @@ export interface TransactionData {
   readonly intent: "sign_in" | "link" | "reauthenticate";
   /** Where the browser goes afterwards; checked before it was stored. */
   readonly returnTo: string;
-  /** Where it goes when signing in failed. */
-  readonly errorReturnTo?: string | undefined;
   /** To link or reauthenticate: the user, and the public id of the session that the callback must come with. */
   readonly userId?: string | undefined;
   readonly sessionId?: string | undefined;
-  /** How the new session's credentials will travel. */
-  readonly transport?: string | undefined;
 }
 
 /** Names one transaction: all three must be right. */

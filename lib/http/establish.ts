@@ -70,10 +70,3 @@ export async function noteFailure<T>({ kit, source }: Call, method: string, sign
     throw error;
   }
 }
-
-/** Puts a session's new token where the client expects it: the cookie, or a field of the answer. */
-export function sendSession({ kit, http, res }: Call, { session, token }: { session: Session; token: string }): { token?: string } {
-  if (session.transport === "token") return { token };
-  http.cookies.set(res, http.cookies.session, token, (session.expiresAt - kit.clock.now()) / 1000);
-  return {};
-}

@@ -5,11 +5,12 @@ import type { Identity } from "../core/strategy.ts";
 import { TRANSACTION_TTL, type TransactionData } from "../core/transactions.ts";
 import { CredentialError, NotFoundError, PermissionError, ProviderError } from "../errors.ts";
 import { assertKnown } from "./authenticate.ts";
-import { establish, sendSession } from "./establish.ts";
+import { establish } from "./establish.ts";
 import { readCookie } from "./extract.ts";
 import type { Reply, RouteCall } from "./route.ts";
 import { readStrategyUser } from "./strategy-user.ts";
 import { instant } from "./views.ts";
+import { sendSession } from "./transports.ts";
 
 /** A call of a route that names a strategy. */
 export type StrategyCall = RouteCall<unknown, unknown, { readonly provider: string }>;

@@ -16,16 +16,21 @@ export async function sendCredentials(
   call: Call,
   { session, token }: { session: Session; token: string },
 ): Promise<Record<string, unknown>> {
-  const { kit, http, res } = call;
+  const { kit, http } = call;
   const { transport } = session;
   if (transport === "session" || transport === "token") {
     clearOthers(call, transport === "session" ? [http.cookies.session] : []);
-    if (transport === "token") return { token };
-    http.cookies.set(res, http.cookies.session, token, (session.expiresAt - kit.clock.now()) / 1000);
-    return {};
+    return sendSession(call, { session, token });
   }
   if (!kit.refreshTokens) throw new ConfigError("tokens", "set it, for sessions with refresh tokens");
   return await sendTokens(call, session, await kit.refreshTokens.issue(session));
+}
+
+/** Puts a session's new token where the client expects it: the cookie, or a field of the answer. */
+export function sendSession({ kit, http, res }: Call, { session, token }: { session: Session; token: string }): { token?: string } {
+  if (session.transport === "token") return { token };
+  http.cookies.set(res, http.cookies.session, token, (session.expiresAt - kit.clock.now()) / 1000);
+  return {};
 }
 
 /** Hands out a new access token and `refreshToken`: in the answer, or in cookies. */

@@ -2,13 +2,13 @@ import { z } from "zod";
 import type { AuthContext } from "../../core/context.ts";
 import { escapeHtml } from "../../escape-html.ts";
 import { PermissionError } from "../../errors.ts";
-import { sendSession } from "../establish.ts";
 import { ERROR_TO } from "../form-refusal.ts";
 import { text } from "../input.ts";
 import { page } from "../page.ts";
 import { refuse, signedIn } from "../require-auth.ts";
 import { route } from "../route.ts";
 import { passwordInput } from "./sign-up.ts";
+import { sendSession } from "../transports.ts";
 
 /** A one-time token as it is written; anything else is refused as one that is not known. */
 export const tokenInput = z.string().min(1).max(256);

@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { CredentialError, PermissionError, RequestError } from "../../errors.ts";
-import { sendSession } from "../establish.ts";
 import { readCookie } from "../extract.ts";
 import { text } from "../input.ts";
 import { signedIn } from "../require-auth.ts";
@@ -8,6 +7,7 @@ import { beginRoundTrip } from "../round-trip.ts";
 import { route } from "../route.ts";
 import { passwordInput } from "./sign-up.ts";
 import { codeInput, concealGuess, rememberRequest } from "./magic.ts";
+import { sendSession } from "../transports.ts";
 
 /** Step-up: proving again, in the middle of a session, who one is. */
 export const reauthenticateRoutes = [

@@ -1,12 +1,13 @@
 import { z } from "zod";
 import { CredentialError, NotFoundError, PermissionError, RequestError } from "../../errors.ts";
 import { assertKnown } from "../authenticate.ts";
-import { assertTransport, sendSession } from "../establish.ts";
+import { assertTransport } from "../establish.ts";
 import { readCookie } from "../extract.ts";
 import { text } from "../input.ts";
 import { signedIn } from "../require-auth.ts";
 import { route } from "../route.ts";
 import { sessionView, userView } from "../views.ts";
+import { sendSession } from "../transports.ts";
 
 const nothing = z.strictObject({});
 const returning = z.strictObject({ return_to: text(2048).optional() });
