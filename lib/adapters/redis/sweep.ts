@@ -4,6 +4,7 @@ import { sweepCounter } from "./counter-scripts.ts";
 import { sweepDirectory, sweepLookup } from "./directory-scripts.ts";
 import type { Keys, ParsedKey } from "./keys.ts";
 import { sweepPartition } from "./partition-scripts.ts";
+import type { ScanParts } from "./scan.ts";
 
 /** Where the next sweep goes on. */
 interface Position {
@@ -17,18 +18,11 @@ const PAGE = 100;
 const MIN_VISITS = 10_000;
 const VISITS_PER_REMOVAL = 10;
 
-export interface SweepParts {
-  readonly client: RedisClient;
-  readonly commands: Commands;
-  readonly keys: Keys;
-  readonly now: () => number;
-}
-
 /**
  * Sweeps by SCAN on every master, a batch of keys at a time, each hash a page at a time. One sweep ends when it removed about
  * `limit` records, went round once, or looked at many keys; the next goes on from there.
  */
-export function createSweep({ client, commands, keys, now }: SweepParts): (limit: number) => Promise<Record<string, number>> {
+export function createSweep({ client, commands, keys, now }: ScanParts): (limit: number) => Promise<Record<string, number>> {
   let position: Position | null = null;
 
   return async (limit) => {
