@@ -1,8 +1,6 @@
-import type { RedisClient } from "./client.ts";
-import type { Commands } from "./commands.ts";
 import { sweepCounter } from "./counter-scripts.ts";
 import { sweepDirectory, sweepLookup } from "./directory-scripts.ts";
-import type { Keys, ParsedKey } from "./keys.ts";
+import type { ParsedKey } from "./keys.ts";
 import { sweepPartition } from "./partition-scripts.ts";
 import type { ScanParts } from "./scan.ts";
 
