@@ -4,6 +4,7 @@ import { join } from "node:path";
 import Database from "libsql";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { openDatabase } from "../../lib/adapters/sqlite/driver.ts";
+import { collectionsByVersion } from "../../lib/adapters/sql/collections.ts";
 import { sqliteStore } from "../../lib/adapters/sqlite/index.ts";
 import { StorageError } from "../../lib/errors.ts";
 import type { Write } from "../../lib/storage/record-store.ts";
@@ -136,7 +137,9 @@ describe("sqliteStore", () => {
 
     for (let round = 0; round < 10; round += 1) {
       const database = new Database(place(round));
-      expect(database.prepare("select version from latchkey_versions").all([])).toEqual([{ version: 1 }]);
+      expect(database.prepare("select version from latchkey_versions").all([])).toEqual(
+        collectionsByVersion.map((_, index) => ({ version: index + 1 })),
+      );
       expect(database.prepare("pragma journal_mode").all([])).toEqual([{ journal_mode: "wal" }]);
       database.close();
     }

@@ -2,20 +2,26 @@ import { directoryCollection, partitionedCollection } from "../../storage/collec
 import type { Collection } from "../../storage/record-store.ts";
 
 /**
- * The collections of the kit, of which the first version of the schema makes tables. Written out, not gathered from where they
- * are used: what a migration made stays as it was made, and later versions add to it.
+ * The collections that each version of the schema makes tables of. Written out, not gathered from where they are used:
+ * what a migration made stays as it was made, and a new collection is a version of its own at the end.
  */
-export const kitCollections: readonly Collection[] = [
-  partitionedCollection("s"),
-  partitionedCollection("api_keys"),
-  partitionedCollection("codes"),
-  partitionedCollection("code_sources"),
-  partitionedCollection("oauth_transactions"),
-  partitionedCollection("one_time_tokens"),
-  partitionedCollection("password_failures"),
-  directoryCollection("users", { email: "unique" }),
-  directoryCollection("principals"),
-  directoryCollection("accounts", { identity: "unique", userId: "plain" }),
-  directoryCollection("tokens", { accessToken: "unique", userId: "plain" }),
-  directoryCollection("kv", { all: "plain" }),
+export const collectionsByVersion: readonly (readonly Collection[])[] = [
+  [
+    partitionedCollection("s"),
+    partitionedCollection("api_keys"),
+    partitionedCollection("codes"),
+    partitionedCollection("code_sources"),
+    partitionedCollection("oauth_transactions"),
+    partitionedCollection("one_time_tokens"),
+    partitionedCollection("password_failures"),
+    directoryCollection("users", { email: "unique" }),
+    directoryCollection("principals"),
+    directoryCollection("accounts", { identity: "unique", userId: "plain" }),
+    directoryCollection("tokens", { accessToken: "unique", userId: "plain" }),
+    directoryCollection("kv", { all: "plain" }),
+  ],
+  [directoryCollection("audit", { all: "plain", tenantId: "plain", userId: "plain" })],
 ];
+
+/** All collections of the kit. */
+export const kitCollections: readonly Collection[] = collectionsByVersion.flat();

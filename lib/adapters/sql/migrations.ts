@@ -1,6 +1,6 @@
 import type { Compilable, CreateTableBuilder } from "kysely";
 import type { Collection } from "../../storage/record-store.ts";
-import { kitCollections } from "./collections.ts";
+import { collectionsByVersion, kitCollections } from "./collections.ts";
 import type { Dialect } from "./dialect.ts";
 import { ask, type Program, type Statement } from "./program.ts";
 import { readNumber } from "./rows.ts";
@@ -9,7 +9,8 @@ import { param, template } from "./template.ts";
 
 /** How each version of the schema is made from the one before. A version that was released stays as it is. */
 const versions: readonly ((schema: Schema) => readonly Statement[])[] = [
-  (schema) => [...schema.counters(), ...schema.heads(), ...kitCollections.flatMap((each) => schema.collection(each))],
+  (schema) => [...schema.counters(), ...schema.heads(), ...tablesOf(schema, 1)],
+  (schema) => tablesOf(schema, 2),
 ];
 
 /** Brings the tables to the newest version, and makes those of further collections. Runs where no other process does the same. */
@@ -42,6 +43,10 @@ export function* migration(dialect: Dialect, tables: Tables, now: number): Progr
   }
   const further = tables.collections.filter((each) => !kitCollections.includes(each));
   yield* make(further.flatMap((each) => schema.collection(each)));
+}
+
+function tablesOf(schema: Schema, version: number): readonly Statement[] {
+  return (collectionsByVersion[version - 1] ?? []).flatMap((each) => schema.collection(each));
 }
 
 /** The statements that make tables; each may be repeated. */
