@@ -1,4 +1,5 @@
 import { AuthError, StorageError } from "../../errors.ts";
+import { createBreaker } from "./breaker.ts";
 import { asStorageError, type Failures } from "./failures.ts";
 import type { Executor } from "./executor.ts";
 import { runInTurn, type Answer, type Program, type Statement } from "./program.ts";
@@ -28,17 +29,20 @@ export interface PooledExecutorParts {
 const MAX_RETRIES = 6;
 const PAUSE = 10;
 const MIGRATION_MS = 30_000;
+/** Changes nothing, and needs no table. */
+const NOTHING: Statement = { sql: "select 1", values: [], reads: true };
 
 /**
  * Runs each program on a connection of a pool, all of it within one deadline: waiting for a connection, each statement, pauses.
- * A connection that is not done by then is ended, so that it holds no lock and answers nobody else.
+ * A connection that is not done by then is ended, so that it holds no lock and answers nobody else. While the database is known to
+ * be away, programs are refused at once.
  */
 export function createPooledExecutor({ name, connect, failures, timeout }: PooledExecutorParts): Executor {
   let closed = false;
 
   const use = <T>(work: (connection: PooledConnection) => Promise<T>, ms: number): Promise<T> =>
     new Promise((resolve, reject) => {
-      if (closed) return reject(new StorageError(`The ${name} store is closed`));
+      const answersBefore = breaker.answers;
       let held: PooledConnection | null = null;
       let late = false;
       const release = (how: "good" | "broken") => {
@@ -48,6 +52,7 @@ export function createPooledExecutor({ name, connect, failures, timeout }: Poole
       const timer = setTimeout(() => {
         late = true;
         release("broken");
+        breaker.unanswered(answersBefore);
         reject(new StorageError(`${name} did not answer within ${ms} ms`));
       }, ms);
 
@@ -81,9 +86,28 @@ export function createPooledExecutor({ name, connect, failures, timeout }: Poole
       };
 
       persist()
-        .then(resolve, (error: unknown) => reject(asStorageError(name, failures, error)))
-        .finally(() => clearTimeout(timer));
+        .finally(() => clearTimeout(timer))
+        .then(
+          (result) => {
+            if (!late) breaker.answered();
+            resolve(result);
+          },
+          (error: unknown) => {
+            if (failures.isAnswer(error)) breaker.answered();
+            else if (!late && !(error instanceof AuthError)) breaker.unanswered(answersBefore);
+            reject(asStorageError(name, failures, error));
+          },
+        );
     });
+
+  const breaker = createBreaker(() => use((connection) => connection.query(NOTHING), timeout));
+
+  /** Like `use`, unless nobody is to be asked now. */
+  const call = async <T>(work: (connection: PooledConnection) => Promise<T>, ms: number): Promise<T> => {
+    if (closed) throw new StorageError(`The ${name} store is closed`);
+    if (breaker.isOpen) throw new StorageError(`${name} does not answer`);
+    return use(work, ms);
+  };
 
   const inTransaction = async <T>(connection: PooledConnection, program: Program<T | null>): Promise<T | null> => {
     try {
@@ -98,11 +122,12 @@ export function createPooledExecutor({ name, connect, failures, timeout }: Poole
   };
 
   return {
-    run: (program) => use((connection) => runInTurn(program(), (statement) => connection.query(statement)), timeout),
-    transact: (program) => use((connection) => inTransaction(connection, program()), timeout),
-    migrate: (program) => use((connection) => connection.migrate(program, MIGRATION_MS), MIGRATION_MS),
+    run: (program) => call((connection) => runInTurn(program(), (statement) => connection.query(statement)), timeout),
+    transact: (program) => call((connection) => inTransaction(connection, program()), timeout),
+    migrate: (program) => call((connection) => connection.migrate(program, MIGRATION_MS), MIGRATION_MS),
     async close() {
       closed = true;
+      breaker.close();
     },
   };
 }

@@ -10,7 +10,7 @@ const answer = { rows: [], affected: 1, insertId: 0 };
 const failure = (code: string) => Object.assign(new Error(code), { code, severity: "ERROR" });
 
 /** An executor over connections that answer as they are told, and what became of these. */
-function over(answers: (Error | "never")[], { timeout = 1000 } = {}) {
+function over(answers: (Error | "never" | undefined)[], { timeout = 1000 } = {}) {
   const log: string[] = [];
   const connection: PooledConnection = {
     query: () => {
@@ -92,6 +92,35 @@ describe("a program over a pool", () => {
     arrive();
 
     await expect.poll(() => log).toEqual(["good"]);
+  });
+
+  it("rule 48: is refused at once after five that were not answered, until the database answers a probe", async () => {
+    const away = Array.from({ length: 5 }, () => new Error("ECONNREFUSED"));
+    const { executor, log, connect } = over([...away, new Error("ECONNREFUSED"), "never", undefined, undefined], { timeout: 100 });
+    for (let call = 0; call < 5; call += 1) await expect(executor.run(program)).rejects.toThrow("Test failed");
+
+    for (let call = 0; call < 50; call += 1) await expect(executor.run(program)).rejects.toThrow("Test does not answer");
+
+    expect(connect.mock.calls.length).toBeLessThan(8);
+    await expect.poll(() => executor.run(program).catch(() => null), { timeout: 5000 }).toBe(answer);
+    expect(log.filter((what) => what === "query")).toHaveLength(9);
+    await executor.close();
+  });
+
+  it("rule 48: is sent while others are answered, whatever fails beside them, and after any answer", async () => {
+    const refusals = Array.from({ length: 10 }, () => failure("57014"));
+    const { executor } = over([...refusals, ...Array.from({ length: 4 }, () => new Error("ECONNRESET")), undefined, "never"], {
+      timeout: 50,
+    });
+    for (let call = 0; call < 14; call += 1) await expect(executor.run(program)).rejects.toThrow("Test failed");
+    expect(await executor.run(program)).toBe(answer);
+
+    const slow = Promise.allSettled([executor.run(program)]);
+    for (let call = 0; call < 10; call += 1) expect(await executor.run(program)).toBe(answer);
+    expect((await slow)[0].status).toBe("rejected");
+
+    expect(await executor.run(program)).toBe(answer);
+    await executor.close();
   });
 
   it("is refused once the store is closed", async () => {

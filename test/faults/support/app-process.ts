@@ -2,14 +2,13 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import express, { type Request } from "express";
-import { Cluster, Redis } from "ioredis";
 import { Strategy } from "passport";
-import { clientOptions, redisStore, type RedisClient } from "../../../lib/adapters/redis/index.ts";
 import type { Identity } from "../../../lib/core/strategy.ts";
 import { memoryTransport } from "../../../lib/email/memory.ts";
 import { apiKeyGuard, createAuth, csrf, errorHandler, rateLimit, requireAuth } from "../../../lib/index.ts";
 import { TEST_SECRET } from "../../support/kit.ts";
-import type { AppAnswer, AppCommand, AppCommands, RedisAddress } from "./app.ts";
+import type { AppAnswer, AppCommand, AppCommands, StoreAddress } from "./app.ts";
+import { connect } from "./connect.ts";
 
 // An application in a process of its own, as it would be in production, that makes sessions when its parent asks.
 
@@ -17,12 +16,6 @@ const faults: string[] = [];
 process.on("unhandledRejection", (reason) => faults.push(`unhandled rejection: ${String(reason)}`));
 process.on("uncaughtException", (error) => faults.push(`uncaught exception: ${String(error)}`));
 process.on("warning", ({ name, message }) => name === "MaxListenersExceededWarning" && faults.push(message));
-
-function connect(at: RedisAddress): RedisClient {
-  if (at.kind === "server") return new Redis(at.url, clientOptions);
-  if (at.kind === "sentinel") return new Redis({ ...clientOptions, sentinels: [...at.sentinels], name: at.name });
-  return new Cluster([...at.nodes], { redisOptions: clientOptions });
-}
 
 /** Sends people away, and believes whoever comes back with a code. */
 class TrustingProvider extends Strategy {
@@ -38,7 +31,7 @@ class TrustingProvider extends Strategy {
   }
 }
 
-const client = connect(JSON.parse(process.argv[2] ?? "") as RedisAddress);
+const { store, client, disconnect } = connect(JSON.parse(process.argv[2] ?? "") as StoreAddress);
 client.on("error", () => {});
 const server = createServer().listen(0, "127.0.0.1");
 await once(server, "listening");
@@ -47,7 +40,7 @@ const mailbox = memoryTransport();
 const auth = createAuth({
   secret: TEST_SECRET,
   baseUrl,
-  store: redisStore({ client }),
+  store,
   email: mailbox,
   strategies: [new TrustingProvider()],
   apiKeys: true,
@@ -91,7 +84,7 @@ const commands: { [Name in keyof AppCommands]: (input: AppCommands[Name]["input"
       auth.sessions.count(),
       auth.rateLimits.take("late", "late", { max: 1, windowSeconds: 1 }),
     ]);
-    client.disconnect();
+    await disconnect();
     return late.map((call) => (call.status === "fulfilled" ? "done" : String((call.reason as { code?: unknown }).code)));
   },
 };

@@ -2,9 +2,10 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-/** Where an application finds its Redis. */
-export type RedisAddress =
+/** Where an application finds its store: a Redis, or a database, whose tables it finds as they are. */
+export type StoreAddress =
   | { kind: "server"; url: string }
+  | { kind: "sql"; url: string }
   | { kind: "sentinel"; name: string; sentinels: readonly Address[] }
   | { kind: "cluster"; nodes: readonly Address[] };
 
@@ -31,7 +32,7 @@ export interface Health {
   /** Unhandled rejections, uncaught exceptions, leaked listeners. */
   readonly faults: readonly string[];
   readonly timers: number;
-  /** Listeners on the Redis client. */
+  /** Listeners on the client or pool. */
   readonly listeners: number;
 }
 
@@ -56,9 +57,9 @@ export interface FaultApp {
 
 const ANSWER_MS = 15_000;
 
-/** Starts the application of `app-process.ts` over a Redis that need not be there. About a second. */
-export async function startFaultApp(redis: RedisAddress): Promise<FaultApp> {
-  const child = fork(fileURLToPath(new URL("./app-process.ts", import.meta.url)), [JSON.stringify(redis)], {
+/** Starts the application of `app-process.ts` over a store that need not be there. About a second. */
+export async function startFaultApp(store: StoreAddress): Promise<FaultApp> {
+  const child = fork(fileURLToPath(new URL("./app-process.ts", import.meta.url)), [JSON.stringify(store)], {
     execArgv: ["--import", "tsx"],
     env: { ...process.env, NODE_ENV: "production" },
   });

@@ -77,7 +77,7 @@ export function outageProblem(headers: Answer["headers"], body: string): string 
   if (headers["cache-control"] !== "no-store") return "may be cached";
   const { code, detail } = JSON.parse(body) as { code: string; detail: string };
   if (code !== "storage_unavailable") return "does not name the outage";
-  return /redis|\d+\.\d+\.\d+\.\d+|\bECONN|stack/i.test(detail) ? "tells of our insides" : null;
+  return /redis|postgres|mysql|maria|sql|\d+\.\d+\.\d+\.\d+|\bECONN|stack/i.test(detail) ? "tells of our insides" : null;
 }
 
 /** That the service came back within {@link BACK_MS} of `since`, and stayed. */
