@@ -4,6 +4,7 @@ import { createAccessTokens, type AccessTokens } from "./core/access-tokens.ts";
 import { createAccounts, type Accounts } from "./core/accounts.ts";
 import { appUserStore } from "./core/app-users.ts";
 import { createApiKeys, type ApiKeys } from "./core/api-keys.ts";
+import { createAudit, type Audit } from "./core/audit.ts";
 import { createBackground } from "./core/background.ts";
 import { createEvents, type Events } from "./core/events.ts";
 import { createKeyset } from "./core/keyset.ts";
@@ -60,6 +61,8 @@ export interface Auth extends RequestHandler, PersonalDataService {
   /** Tokens that the application keeps for its users. */
   readonly tokens: Tokens;
   readonly events: Events;
+  /** What happened, kept in the store; `null` unless the `audit` option is set. */
+  readonly audit: Audit | null;
   /** Fills `req.auth` and serves no routes; see `authenticate(auth)`. */
   readonly authenticate: RequestHandler;
   /** Our routes alone, to be mounted by hand at `basePath`; `app.use(auth)` serves them already. */
@@ -221,8 +224,9 @@ export function createAuth(options: AuthOptions = {}): Auth {
 
   const managedUsers = createManagedUsers({ users, principals, sessions, apiKeys, accounts, events });
   const tokens = createTokens({ store, keys, clock, events });
+  const audit = config.audit && createAudit({ store, events, config: config.audit });
   const personalData = createPersonalData({
-    ...{ store, clock, events, users: managedUsers, principals, sessions, apiKeys, accounts, tokens, oneTimeTokens },
+    ...{ store, clock, events, users: managedUsers, principals, sessions, apiKeys, accounts, tokens, oneTimeTokens, audit },
   });
 
   const { middleware, authenticate, router } = createMiddleware(kit, config);
@@ -250,10 +254,12 @@ export function createAuth(options: AuthOptions = {}): Auth {
       return swept === undefined ? counts : { ...counts, sessions: swept };
     },
     events,
+    audit,
     routes: () => router,
     async close() {
       if (sweeper) clearInterval(sweeper);
       await Promise.all([background.drain(DRAIN), mail.drain(DRAIN)]);
+      await audit?.close(DRAIN);
       await store.close();
     },
   });

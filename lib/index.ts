@@ -43,6 +43,8 @@ export type { Resolved, SignIn } from "./core/sign-in.ts";
 export type { Kv, KvEntry, KvLife, KvPage, KvValue } from "./core/kv.ts";
 export type { NewToken, TokenChange, TokenRecord, Tokens } from "./core/tokens.ts";
 export type { PersonalData, PersonalDataService } from "./core/personal-data.ts";
+export type { Audit, AuditEntry, AuditQuery } from "./core/audit.ts";
+export { auditedEvents, type AuditOptions } from "./core/audit-options.ts";
 export type { Limit, RateLimits, Reservation } from "./core/rate-limits.ts";
 export type { AccessToken, AccessTokens, IssuedAccessToken, IssueOptions } from "./core/access-tokens.ts";
 export type { RefreshedSession, RefreshOptions, RefreshTokens } from "./core/refresh-tokens.ts";

@@ -3,6 +3,7 @@ import type { Strategy } from "passport";
 import { assertFlag, assertOptions, assertTexts, resolveClock, resolveSignInUrl } from "./check-options.ts";
 import type { Clock } from "./clock.ts";
 import type { ApiKeysOptions } from "./core/api-keys.ts";
+import { resolveAuditOptions, type AuditConfig, type AuditOptions } from "./core/audit-options.ts";
 import { resolveMagicCodesOptions, type MagicCodesOptions } from "./core/magic-code-options.ts";
 import { resolvePasswordsOptions, type PasswordsConfig, type PasswordsOptions } from "./core/password-options.ts";
 import { resolveTokensOptions, type TokensConfig, type TokensOptions } from "./core/token-options.ts";
@@ -56,6 +57,8 @@ export interface AuthOptions {
     | undefined;
   /** Access tokens (JWT) and refresh tokens, for clients that have no cookie and APIs that have no store. Default: off. */
   tokens?: TokensOptions | undefined;
+  /** Keeps what happens to users, sessions and credentials in the store: `auth.audit`. Default: off. */
+  audit?: boolean | AuditOptions | undefined;
   /** Further origins whose pages may send unsafe requests with our cookie. Default: none. */
   trustedOrigins?: readonly string[] | undefined;
   /** Further origins that sign-in may send a browser back to. Default: none. */
@@ -96,6 +99,7 @@ export interface AuthConfig {
   readonly apiKeyRoutes: boolean;
   readonly apiKeyScopes: ReadonlySet<string>;
   readonly tokens: TokensConfig | null;
+  readonly audit: AuditConfig | null;
   readonly trustedOrigins: ReadonlySet<string>;
   readonly returnToOrigins: ReadonlySet<string>;
   readonly signInUrl: string | null;
@@ -108,7 +112,7 @@ export interface AuthConfig {
 }
 
 const OPTIONS = [
-  "secret", "baseUrl", "basePath", "store", "strategies", "email", "appName", "emailTemplates", "magicCodes", "passwords", "session", "cookie", "apiKeys", "tokens", "trustedOrigins", "returnToOrigins",
+  "secret", "baseUrl", "basePath", "store", "strategies", "email", "appName", "emailTemplates", "magicCodes", "passwords", "session", "cookie", "apiKeys", "tokens", "audit", "trustedOrigins", "returnToOrigins",
   "signInUrl", "loadUser", "users", "linkByEmail", "allowInsecureCookies", "allowTokensInBrowsers", "clock",
 ]; // prettier-ignore
 /** Checks everything that can be checked at start. @throws {ConfigError} naming the option and the fix. */
@@ -140,6 +144,7 @@ export function resolveOptions(options: AuthOptions, environment: string | undef
     cookie: resolveCookie(options.cookie ?? {}, origin, options.allowInsecureCookies ?? false),
     ...resolveApiKeys(options.apiKeys),
     tokens: resolveTokensOptions(options.tokens, { origin, absoluteTtl: session.life.absoluteTtl }),
+    audit: resolveAuditOptions(options.audit),
     trustedOrigins: origins("trustedOrigins", options.trustedOrigins),
     returnToOrigins: origins("returnToOrigins", options.returnToOrigins),
     signInUrl: resolveSignInUrl("signInUrl", options.signInUrl),

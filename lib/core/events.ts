@@ -52,6 +52,8 @@ export interface EventDetails {
   "api_key.rotated": { keyId: string; replacedBy: string };
   /** `null`: all of the user's. */
   "api_key.revoked": { keyId: string | null };
+  /** While the store was away longer than there was room for: so many events are missing in the audit. */
+  "audit.lost": { count: number };
   "rate_limit.exceeded": { limit: string };
   "request.failed": { path: string; message: string };
   "background.failed": { message: string };
@@ -60,6 +62,52 @@ export interface EventDetails {
 }
 
 export type EventName = keyof EventDetails;
+
+/** The names of all events; the compiler sees to it that none is missing. */
+export const eventNames: ReadonlySet<EventName> = new Set(
+  Object.keys({
+    "user.created": true,
+    "user.disabled": true,
+    "user.enabled": true,
+    "user.roles_changed": true,
+    "user.deleted": true,
+    "user.erased": true,
+    "session.created": true,
+    "session.rotated": true,
+    "session.revoked": true,
+    "session.upgraded": true,
+    "refresh_token.reused": true,
+    "sign_in.succeeded": true,
+    "sign_in.failed": true,
+    "tenant.switched": true,
+    "tenant.left": true,
+    "magic_code.requested": true,
+    "magic_code.verified": true,
+    "magic_code.failed": true,
+    "password.changed": true,
+    "password.reset_requested": true,
+    "password.reset": true,
+    "password.rehashed": true,
+    "email.confirmed": true,
+    "email.changed": true,
+    "email.sent": true,
+    "email.failed": true,
+    "account.linked": true,
+    "account.unlinked": true,
+    "account.refreshed": true,
+    "account.reconnect_needed": true,
+    "api_key.created": true,
+    "api_key.used": true,
+    "api_key.rotated": true,
+    "api_key.revoked": true,
+    "audit.lost": true,
+    "rate_limit.exceeded": true,
+    "request.failed": true,
+    "background.failed": true,
+    "storage.failed": true,
+    "record.unreadable": true,
+  } satisfies Record<EventName, true>) as EventName[],
+);
 
 /** One event: what happened, when, to whom, from where. It serialises, and never carries a secret. */
 export type AuthEvent<Name extends EventName = EventName> = {

@@ -6,6 +6,7 @@ import type { AccountSummary, Accounts } from "./accounts.ts";
 import { apiKeyCollection, type ApiKey } from "./api-key-record.ts";
 import { apiKeyTag } from "./api-key-text.ts";
 import type { ApiKeys } from "./api-keys.ts";
+import type { AuditEntry, AuditTrail } from "./audit.ts";
 import type { Events, RequestSource } from "./events.ts";
 import { addressTag, codeCollection, decodeCodeRequest } from "./magic-code-record.ts";
 import { knownSources } from "./magic-codes.ts";
@@ -33,6 +34,8 @@ export interface PersonalData {
   readonly tokens: readonly TokenRecord[];
   /** Codes that were asked for this user, or for their address. */
   readonly codes: readonly { purpose: string; email: string; createdAt: number; expiresAt: number }[];
+  /** What happened to them, the newest first; empty unless the `audit` option is set. */
+  readonly audit: readonly AuditEntry[];
 }
 
 /** What people may ask of whoever keeps data about them. @see GDPR, articles 15, 17 and 20. */
@@ -64,12 +67,13 @@ export interface PersonalDataParts {
   readonly accounts: Accounts;
   readonly tokens: Tokens;
   readonly oneTimeTokens: Pick<OneTimeTokens, "revokeAll">;
+  readonly audit: AuditTrail | null;
 }
 
 const PAGE = 1000;
 
 export function createPersonalData(parts: PersonalDataParts): PersonalDataService {
-  const { store, clock, events, users, principals, sessions, apiKeys, accounts, tokens, oneTimeTokens } = parts;
+  const { store, clock, events, users, principals, sessions, apiKeys, accounts, tokens, oneTimeTokens, audit } = parts;
 
   const clear = (from: PartitionedCollection, partition: string) => store.commit([{ op: "clear", in: from, partition }]);
 
@@ -115,6 +119,7 @@ export function createPersonalData(parts: PersonalDataParts): PersonalDataServic
       await store.commit([{ op: "delete", in: principalCollection, key: directoryKey(userId) }]);
       // With the principal its epoch is gone too: what was being made while all this went on would count again.
       await Promise.all([clear(sessionCollection, ownerTag(userId)), clear(apiKeyCollection, apiKeyTag(userId))]);
+      await audit?.forget(userId);
       events.emit("user.erased", {}, { userId, source });
     },
 
@@ -142,9 +147,21 @@ export function createPersonalData(parts: PersonalDataParts): PersonalDataServic
         apiKeys: keys,
         tokens: kept,
         codes: codes.map(({ record: { purpose, email, createdAt, expiresAt } }) => ({ purpose, email, createdAt, expiresAt })),
+        audit: await allEntries(userId),
       };
     },
   };
+
+  async function allEntries(userId: string): Promise<AuditEntry[]> {
+    const all: AuditEntry[] = [];
+    for (let after: string | undefined; audit;) {
+      const page: Awaited<ReturnType<AuditTrail["list"]>> = await audit.list({ userId, limit: PAGE, after });
+      all.push(...page.entries);
+      if (page.next === null) break;
+      after = page.next;
+    }
+    return all;
+  }
 
   async function allTokens(userId: string): Promise<TokenRecord[]> {
     const all: TokenRecord[] = [];

@@ -301,7 +301,7 @@ export function authStorageContract(backend: string, open: (clock: TestClock) =>
       const clock = createTestClock();
       const { store, dump } = await open(clock);
       const email = memoryTransport();
-      const auth = createAuth({ secret: TEST_SECRET, baseUrl: "http://localhost", store: through(store), clock, email });
+      const auth = createAuth({ secret: TEST_SECRET, baseUrl: "http://localhost", store: through(store), clock, email, audit: true });
       const heard: AuthEvent[] = [];
       auth.events.on("*", (event) => heard.push(event));
       const tokens = { accessToken: "canary-at", refreshToken: "canary-rt", idToken: null, scope: null, accessTokenExpiresAt: null, refreshTokenExpiresAt: null }; // prettier-ignore
@@ -361,6 +361,7 @@ export function authStorageContract(backend: string, open: (clock: TestClock) =>
 
     it("is written out as JSON, without a secret", async () => {
       const { auth, userId } = await setUp();
+      await auth.audit?.flush();
       const data = await auth.export(userId);
       expect(data).toMatchObject({
         userId,
@@ -372,11 +373,12 @@ export function authStorageContract(backend: string, open: (clock: TestClock) =>
         apiKeys: [{ name: "canary-key" }],
         tokens: [{ metadata: { device: "canary-device" } }],
         codes: [{ email: "canary@example.com", purpose: "sign_in" }],
+        audit: expect.arrayContaining([expect.objectContaining({ type: "session.created", userId })]) as unknown,
       });
       const text = JSON.stringify(data);
       expect(JSON.parse(text)).toEqual(data);
       for (const secret of ["canary-at", "canary-rt", "canary-token", "hash", "sealed", '"mac"']) expect(text).not.toContain(secret);
-      expect(await auth.export("nobody")).toMatchObject({ user: null, sessions: [], tokens: [], codes: [] });
+      expect(await auth.export("nobody")).toMatchObject({ user: null, sessions: [], tokens: [], codes: [], audit: [] });
     });
   });
 

@@ -88,6 +88,7 @@ const CASES: Readonly<Record<string, Case>> = {
       magicCodes: ["an empty object"],
       emailTemplates: ["an empty object"],
       apiKeys: ["true", "an empty object"],
+      audit: ["true", "an empty object"],
       passwords: ["true", "an empty object"],
       loadUser: ON_OR_OFF,
       allowInsecureCookies: ON_OR_OFF,
@@ -102,6 +103,7 @@ const CASES: Readonly<Record<string, Case>> = {
     valid: () => ({}),
     fine: { ttl: ["a number"], idleTtl: ["a number"], max: ["a number"], allowNoExpiry: ON_OR_OFF, prefix: ANY_NAME },
   },
+  audit: { make: auth("audit"), valid: () => ({}), fine: { retention: ["a number"] } },
   magicCodes: { make: auth("magicCodes"), valid: () => ({}), fine: { cooldown: [] } },
   tokens: {
     make: auth("tokens"),

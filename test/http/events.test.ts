@@ -4,7 +4,7 @@ import request from "supertest";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { sessionCollection } from "../../lib/core/session-record.ts";
-import type { AuthEvent, EventName } from "../../lib/core/events.ts";
+import { eventNames, type AuthEvent } from "../../lib/core/events.ts";
 import type { Identity, TokenSet } from "../../lib/core/strategy.ts";
 import { memoryTransport } from "../../lib/email/memory.ts";
 import { EmailDeliveryError } from "../../lib/email/transport.ts";
@@ -14,49 +14,6 @@ import type { RecordStore } from "../../lib/storage/record-store.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 import { startApp } from "../support/app.ts";
 import { TEST_SECRET } from "../support/kit.ts";
-
-/** The whole catalogue; the compiler sees to that. */
-const CATALOGUE: Record<EventName, true> = {
-  "user.created": true,
-  "user.disabled": true,
-  "user.enabled": true,
-  "user.roles_changed": true,
-  "user.deleted": true,
-  "user.erased": true,
-  "session.created": true,
-  "session.rotated": true,
-  "session.revoked": true,
-  "session.upgraded": true,
-  "refresh_token.reused": true,
-  "sign_in.succeeded": true,
-  "sign_in.failed": true,
-  "tenant.switched": true,
-  "tenant.left": true,
-  "magic_code.requested": true,
-  "magic_code.verified": true,
-  "magic_code.failed": true,
-  "password.changed": true,
-  "password.reset_requested": true,
-  "password.reset": true,
-  "password.rehashed": true,
-  "email.confirmed": true,
-  "email.changed": true,
-  "email.sent": true,
-  "email.failed": true,
-  "account.linked": true,
-  "account.unlinked": true,
-  "account.refreshed": true,
-  "account.reconnect_needed": true,
-  "api_key.created": true,
-  "api_key.used": true,
-  "api_key.rotated": true,
-  "api_key.revoked": true,
-  "rate_limit.exceeded": true,
-  "request.failed": true,
-  "background.failed": true,
-  "storage.failed": true,
-  "record.unreadable": true,
-};
 
 const tokens: TokenSet = {
   accessToken: "canary-access-token",
@@ -288,8 +245,9 @@ describe("a walk through everything", () => {
     vi.restoreAllMocks();
 
     const heard = new Set(events.map(({ type }) => type));
-    expect(Object.keys(CATALOGUE).filter((type) => !heard.has(type as EventName))).toEqual([]);
-    expect([...heard].filter((type) => !(type in CATALOGUE))).toEqual([]);
+    // The audit's own tests lose some.
+    expect([...eventNames].filter((type) => !heard.has(type))).toEqual(["audit.lost"]);
+    expect([...heard].filter((type) => !eventNames.has(type))).toEqual([]);
     expect(secrets.size).toBeGreaterThan(20);
     const told = { events: events.map((event) => JSON.stringify(event)), said, refusals };
     for (const [where, texts] of Object.entries(told)) {
