@@ -127,6 +127,7 @@ export function createAccountDirectory({ store, clock, events, ids }: AccountDir
       },
       sealed: { accessToken: null, refreshToken: null, idToken: null },
       password,
+      refresh: null,
       version: 0,
     }),
   };

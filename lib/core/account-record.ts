@@ -38,7 +38,24 @@ export interface AccountRecord {
   readonly sealed: Readonly<Record<TokenField, string | null>>;
   /** The hash of a `credential`'s password. */
   readonly password: string | null;
+  /** Who may renew the tokens just now; `null` when nobody ever did. */
+  readonly refresh: RefreshClaim | null;
   readonly version: number;
+}
+
+/**
+ * The claim to renew an account's tokens, with its fence: each claim has a number above all before it, so that whoever comes late is told
+ * from whoever came after.
+ */
+export interface RefreshClaim {
+  /** The number of the last claim. */
+  readonly n: number;
+  /** The number of the claim whose tokens these are; of the last one, when a sign-in brought them. */
+  readonly saved: number;
+  /** Unix ms at which another may claim; in the past when nobody is at it. */
+  readonly until: number;
+  /** The provider did not answer: nobody asks it again before `until`. */
+  readonly failed: boolean;
 }
 
 export type TokenField = "accessToken" | "refreshToken" | "idToken";
@@ -57,10 +74,17 @@ export function identityLookup({ provider, issuer, subject }: IdentityKey): stri
   return Buffer.byteLength(text) <= MAX_LOOKUP ? text : `sha256:${sha256(text).toString("base64url")}`;
 }
 
+interface Stored extends Omit<AccountSummary, "id">, Record<TokenField | "password", string> {
+  readonly refresh: readonly [n: number, saved: number, until: number, failed: boolean];
+}
+
 /** As it rests: nulls and `false` are left out. */
-export function encodeAccount({ account, sealed, password }: Omit<AccountRecord, "version">): NewRecord {
+export function encodeAccount({ account, sealed, password, refresh }: Omit<AccountRecord, "version">): NewRecord {
   const { id, ...fields } = account;
-  const stored = Object.entries({ ...fields, ...sealed, password }).filter(([, value]) => value !== null && value !== false);
+  const claim = refresh && [refresh.n, refresh.saved, refresh.until, refresh.failed];
+  const stored = Object.entries({ ...fields, ...sealed, password, refresh: claim }).filter(
+    ([, value]) => value !== null && value !== false,
+  );
   const identity = identityLookup({ provider: account.providerId, issuer: account.issuer, subject: account.accountId });
   return {
     ...directoryKey(id),
@@ -72,7 +96,7 @@ export function encodeAccount({ account, sealed, password }: Omit<AccountRecord,
 
 /** @throws {StorageError} when the record does not parse: it is refused, never guessed at. */
 export function decodeAccount(record: StoredRecord): AccountRecord {
-  const stored = decodeJson(record) as Partial<Omit<AccountSummary, "id"> & Record<TokenField | "password", string>> | null;
+  const stored = decodeJson(record) as Partial<Stored> | null;
   const { userId, providerId, issuer, accountId, createdAt, updatedAt } = stored ?? {};
   const texts = [userId, providerId, issuer, accountId];
   if (!stored || texts.some((text) => typeof text !== "string") || typeof createdAt !== "number" || typeof updatedAt !== "number") {
@@ -95,6 +119,9 @@ export function decodeAccount(record: StoredRecord): AccountRecord {
     },
     sealed: { accessToken: stored.accessToken ?? null, refreshToken: stored.refreshToken ?? null, idToken: stored.idToken ?? null },
     password: stored.password ?? null,
+    refresh: stored.refresh
+      ? { n: stored.refresh[0], saved: stored.refresh[1], until: stored.refresh[2], failed: stored.refresh[3] }
+      : null,
     version: record.version,
   };
 }
@@ -108,9 +135,18 @@ export function openToken({ account, sealed }: AccountRecord, field: TokenField,
 /**
  * The record with a newer token set. What the provider did not send again is kept: a refresh token and an id token
  * (RFC 6749 section 6, OpenID Connect Core section 12.2), and the scope (RFC 6749 section 5.1).
+ *
+ * @param claim the number of the claim that brought it, `null` for a sign-in, which is newer than all claims there are.
  */
-export function withTokens(record: AccountRecord, tokens: TokenSet, sealer: Sealer, now: number): AccountRecord {
-  const { account } = record;
+export function withTokens(
+  record: AccountRecord,
+  tokens: TokenSet,
+  sealer: Sealer,
+  now: number,
+  claim: number | null = null,
+): AccountRecord {
+  const { account, refresh } = record;
+  const saved = claim ?? refresh?.n ?? 0;
   const seal = (field: TokenField) => {
     const token = tokens[field];
     return token === null ? record.sealed[field] : sealer.seal(token, sealContext(account.id, field));
@@ -126,6 +162,7 @@ export function withTokens(record: AccountRecord, tokens: TokenSet, sealer: Seal
       updatedAt: now,
     },
     sealed: { accessToken: seal("accessToken"), refreshToken: seal("refreshToken"), idToken: seal("idToken") },
+    refresh: refresh && (saved === refresh.n ? { n: refresh.n, saved, until: 0, failed: false } : { ...refresh, saved }),
   };
 }
 

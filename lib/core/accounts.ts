@@ -7,7 +7,7 @@ import type { RecordStore } from "../storage/record-store.ts";
 import { accountNotFound, createAccountDirectory, MAX_ATTEMPTS, tooBusy } from "./account-directory.ts";
 import { CREDENTIAL, openToken, withTokens, type AccountRecord, type AccountSummary, type IdentityKey } from "./account-record.ts";
 import type { Events, RequestSource } from "./events.ts";
-import { createFreshTokens, type FreshToken, type FreshTokenOptions } from "./fresh-tokens.ts";
+import { createFreshTokens, type FreshToken, type FreshTokenOptions, type FreshTokensParts } from "./fresh-tokens.ts";
 import type { Identity, TokenSet } from "./strategy.ts";
 
 export type { AccountSummary, IdentityKey } from "./account-record.ts";
@@ -43,9 +43,11 @@ export interface Accounts {
   deleteForUser(userId: string): Promise<void>;
   /**
    * An access token that lasts another minute at least: the stored one, or a refreshed one, which is stored before it is returned.
-   * In one process, one caller at a time asks the provider and the others get that answer.
+   * Of all callers in all processes one asks the provider, up to three times while it is unavailable; the others wait for what it got, for
+   * 25 s at most. A process that dies meanwhile is taken over from after 20 s. A provider that did not answer is left alone for 5 s, or for
+   * as long as it said (`retryAfter`).
    * @throws {NotFoundError} `account_not_found`; {@link ConflictError} `no_refresh_token`, or `reconnect_needed` when the provider takes
-   *   it no longer, or `refresh_unsupported` when no strategy of ours asks it; {@link ProviderError} `refresh_failed`.
+   *   it no longer, or `refresh_unsupported` when no strategy of ours asks it; {@link ProviderError} `refresh_failed`, with `retryAfter`.
    */
   freshToken(userId: string, provider: string, options?: FreshTokenOptions): Promise<FreshToken>;
   /** The hash of the user's password, or `null`. One read. */
@@ -74,6 +76,8 @@ export interface AccountsParts {
   readonly events: Events;
   /** The configured strategies, by name: those of ours refresh the tokens of their accounts. Default: none. */
   readonly strategies?: ReadonlyMap<string, object> | undefined;
+  /** How long a refresh is one process's alone, and how the others wait for it. Default: 20 s, and timers. */
+  readonly refreshing?: Pick<FreshTokensParts, "claimTtl" | "wait"> | undefined;
   /** Makes the id of a new account. Default: 16 random bytes. */
   readonly ids?: () => string;
 }
@@ -84,6 +88,7 @@ export function createAccounts({
   clock,
   events,
   strategies = new Map(),
+  refreshing = {},
   ids = () => randomToken(16),
 }: AccountsParts): Accounts {
   const sealer = createSealer(keys, "account tokens");
@@ -161,7 +166,7 @@ export function createAccounts({
 
     deleteForUser: directory.removeAllOf,
 
-    freshToken: createFreshTokens({ directory, sealer, clock, events, strategies }),
+    freshToken: createFreshTokens({ directory, sealer, clock, events, strategies, ...refreshing }),
 
     async findPassword(userId) {
       return (await directory.findByIdentity(credentialOf(userId)))?.password ?? null;

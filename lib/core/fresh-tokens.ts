@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { Clock } from "../clock.ts";
 import type { Sealer } from "../crypto/seal.ts";
 import { AuthError, ConflictError, ProviderError } from "../errors.ts";
@@ -8,7 +9,8 @@ import { isProviderStrategy, type TokenSet } from "./strategy.ts";
 
 /**
  * Asks the provider's token endpoint for a new token set (RFC 6749 section 6).
- * It throws an {@link AuthError} with code `invalid_grant` when the provider takes the refresh token no longer.
+ * It throws an {@link AuthError} with code `invalid_grant` when the provider takes the refresh token no longer, and one with code
+ * `provider_unavailable` or with `retryAfter` when it is worth asking again.
  */
 export type RefreshTokenSet = (refreshToken: string, account: AccountSummary) => Promise<TokenSet>;
 
@@ -40,13 +42,35 @@ export interface FreshTokensParts {
   readonly events: Events;
   /** The configured strategies, by name. */
   readonly strategies: ReadonlyMap<string, object>;
+  /** Seconds after which another process takes over from one that claimed a refresh and was not heard of again. Default: 20. */
+  readonly claimTtl?: number | undefined;
+  /** Resolves after so many ms. Default: a timer. */
+  readonly wait?: ((ms: number) => Promise<unknown>) | undefined;
 }
 
 /** Refreshed when no more than this is left, ms. */
 const BUFFER = 60_000;
+/** Seconds; longer than all tries of one refresh take. */
+const CLAIM_TTL = 20;
+/** What one request may take, ms: none is begun when the claim ends sooner. @see providerFetch */
+const REQUEST = 5_000;
+/** ms before the second and the third try. */
+const BACKOFF = [250, 1_000];
+/** How long the others look between two looks at what the first one got, ms: doubling from the first to the second. */
+const [FIRST_LOOK, LAST_LOOK] = [25, 500];
+/** Seconds without a further question to a provider that did not answer, unless it said how long; at most the second. */
+const [REST, LONGEST_REST] = [5, 3600];
+/** Turns of one call: more than sign-ins and faster processes make likely. */
+const MAX_TURNS = 5;
 
-export function createFreshTokens({ directory, sealer, clock, events, strategies }: FreshTokensParts) {
-  /** Refreshes under way, by account: one caller at a time asks, the others get its answer. */
+/**
+ * What renews the providers' tokens, one request for all processes: the first claims the account with a compare-and-set and asks, the others
+ * look at the record until its tokens are there. The claim ends by itself; its number fences off a holder that comes back too late.
+ * Two writes for a refresh, one read for each look.
+ */
+export function createFreshTokens(parts: FreshTokensParts) {
+  const { directory, sealer, clock, events, strategies, claimTtl = CLAIM_TTL, wait = (ms) => pause(ms) } = parts;
+  /** Refreshes under way in this process, by account: their callers share one. */
   const running = new Map<string, Promise<FreshToken>>();
 
   /** The stored token, unless it is due, refused or missing. */
@@ -56,10 +80,6 @@ export function createFreshTokens({ directory, sealer, clock, events, strategies
     const accessToken = openToken(record, "accessToken", sealer);
     return accessToken === null || accessToken === refused ? null : { accessToken, accessTokenExpiresAt, scope, accountId: id };
   };
-
-  /** Changes the account if its refresh token still is `used`: it was not signed in with or refreshed elsewhere meanwhile. */
-  const changeIfCurrent = (id: string, used: string, apply: (record: AccountRecord) => AccountRecord) =>
-    directory.change(id, (record) => (openToken(record, "refreshToken", sealer) === used ? apply(record) : record));
 
   const told = ({ account }: AccountRecord, { source = null }: FreshTokenOptions) => {
     return [
@@ -79,35 +99,102 @@ export function createFreshTokens({ directory, sealer, clock, events, strategies
     return (refreshToken) => strategy.refresh({ ...before, refreshToken });
   };
 
-  const refreshed = async (id: string, options: FreshTokenOptions): Promise<FreshToken> => {
-    // Read again: whoever was before us may have refreshed it since the caller looked.
-    const record = await directory.read(id);
-    if (!record) throw accountNotFound();
-    const current = usable(record, options.refused);
-    if (current) return current;
-    if (record.account.reconnectNeeded) throw reconnectNeeded();
+  /** The record under a claim of ours, if it still is as it was read: of any number of callers in all processes, one gets it. */
+  const claim = async (seen: AccountRecord): Promise<Claimed | null> => {
+    const { n: before, saved } = seen.refresh ?? { n: 0, saved: 0 };
+    const n = before + 1;
+    const until = clock.now() + claimTtl * 1000;
+    let claimed = false;
+    const record = await directory.change(seen.account.id, (latest) => {
+      claimed = latest.version === seen.version;
+      return claimed ? { ...latest, refresh: { n, saved, until, failed: false } } : latest;
+    });
+    return record && claimed ? { record, n, saved, until } : null;
+  };
+
+  /** Asks, and again while that may help and the claim lasts. */
+  const ask = async (refresh: RefreshTokenSet, used: string, { record, until }: Claimed): Promise<TokenSet | AuthError> => {
+    for (let attempt = 0; ; attempt += 1) {
+      const outcome = await askOnce(refresh, used, record.account);
+      const backoff = BACKOFF[attempt];
+      if (!isPassing(outcome) || backoff === undefined) return outcome;
+      const delay = Math.max(backoff, (outcome.retryAfter ?? 0) * 1000);
+      if (clock.now() + delay + REQUEST > until) return outcome;
+      await wait(delay);
+    }
+  };
+
+  /** Keeps what came of a claim, unless something newer is there: then it is not `kept`. `null`: the account is gone. */
+  const settle = async (outcome: TokenSet | AuthError, claimed: Claimed) => {
+    let kept = false;
+    const record = await directory.change(claimed.record.account.id, (latest) => {
+      const next = settled(latest, outcome, claimed);
+      kept = next !== null;
+      return next ?? latest;
+    });
+    return record && { record, kept };
+  };
+
+  /** The record with what came of a claim; `null` where that counts no longer. */
+  const settled = (latest: AccountRecord, outcome: TokenSet | AuthError, { n, saved }: Claimed): AccountRecord | null => {
+    const { refresh, account } = latest;
+    if (!refresh) return null;
+    // The tokens of whoever claimed after us, or of a sign-in, stay.
+    if (!(outcome instanceof AuthError)) return n > refresh.saved ? withTokens(latest, outcome, sealer, clock.now(), n) : null;
+    // Whoever took over, or has new tokens already, knows better than a refusal.
+    if (refresh.n !== n || refresh.saved !== saved) return null;
+    if (outcome.code === "invalid_grant") {
+      return { ...latest, account: { ...account, reconnectNeeded: true, updatedAt: clock.now() }, refresh: { ...refresh, until: 0 } };
+    }
+    const rest = Math.min(outcome.retryAfter ?? REST, LONGEST_REST);
+    return { ...latest, refresh: { ...refresh, until: clock.now() + rest * 1000, failed: true } };
+  };
+
+  /** One turn: a token, or `null` when it has to be looked at again. */
+  const renew = async (record: AccountRecord, options: FreshTokenOptions): Promise<FreshToken | null> => {
     const used = openToken(record, "refreshToken", sealer);
     if (used === null) throw new ConflictError("no_refresh_token", "The provider gave no refresh token: sign in there again");
+    const refresh = options.refresh ?? strategysOwn(record);
+    const claimed = await claim(record);
+    if (!claimed) return null;
+    const outcome = await ask(refresh, used, claimed);
+    const settlement = await settle(outcome, claimed);
+    if (!settlement) throw accountNotFound();
+    if (!settlement.kept) return null;
+    const { record: saved } = settlement;
+    if (!(outcome instanceof AuthError)) {
+      events.emit("account.refreshed", ...told(saved, options));
+      const { accessTokenExpiresAt, scope, id: accountId } = saved.account;
+      return { accessToken: outcome.accessToken, accessTokenExpiresAt, scope, accountId };
+    }
+    if (outcome.code !== "invalid_grant") throw refreshFailed(outcome);
+    events.emit("account.reconnect_needed", ...told(saved, options));
+    throw reconnectNeeded(outcome);
+  };
 
-    const outcome = await ask(options.refresh ?? strategysOwn(record), used, record.account);
-    const failed = outcome instanceof AuthError;
-    if (failed && outcome.code !== "invalid_grant") {
-      throw new ProviderError("refresh_failed", "The provider did not refresh the token", { cause: outcome });
+  const refreshed = async (id: string, options: FreshTokenOptions): Promise<FreshToken> => {
+    let [turns, look, waited] = [0, FIRST_LOOK, 0];
+    for (;;) {
+      const record = await directory.read(id);
+      if (!record) throw accountNotFound();
+      const current = usable(record, options.refused);
+      if (current) return current;
+      if (record.account.reconnectNeeded) throw reconnectNeeded();
+      const left = (record.refresh?.until ?? 0) - clock.now();
+      if (left <= 0) {
+        if (turns === MAX_TURNS) throw refreshFailed();
+        const token = await renew(record, options);
+        if (token) return token;
+        turns += 1;
+        continue;
+      }
+      if (record.refresh?.failed) throw refreshFailed(undefined, left / 1000);
+      // Longer than a claim lasts, so that one of those who wait takes over from a holder that is gone.
+      if (waited > claimTtl * 1000 + REQUEST) throw refreshFailed(undefined, left / 1000);
+      await wait(look);
+      waited += look;
+      look = Math.min(look * 2, LAST_LOOK);
     }
-    const saved = await changeIfCurrent(id, used, (latest) =>
-      failed
-        ? { ...latest, account: { ...latest.account, reconnectNeeded: true, updatedAt: clock.now() } }
-        : withTokens(latest, outcome, sealer, clock.now()),
-    );
-    if (!saved) throw accountNotFound();
-    if (saved.account.reconnectNeeded) {
-      events.emit("account.reconnect_needed", ...told(saved, options));
-      throw reconnectNeeded(outcome);
-    }
-    const [accessToken, { accessTokenExpiresAt, scope }] = [openToken(saved, "accessToken", sealer), saved.account];
-    if (accessToken === null) throw reconnectNeeded(outcome);
-    if (!failed) events.emit("account.refreshed", ...told(saved, options));
-    return { accessToken, accessTokenExpiresAt, scope, accountId: id };
   };
 
   return async function freshToken(userId: string, provider: string, options: FreshTokenOptions = {}): Promise<FreshToken> {
@@ -128,13 +215,32 @@ export function createFreshTokens({ directory, sealer, clock, events, strategies
   };
 }
 
+/** A claim that was made, and the record as it was then. */
+interface Claimed {
+  readonly record: AccountRecord;
+  readonly n: number;
+  /** Whose tokens it found. */
+  readonly saved: number;
+  readonly until: number;
+}
+
 /** What the provider answered, or why it did not. */
-async function ask(refresh: RefreshTokenSet, refreshToken: string, account: AccountSummary): Promise<TokenSet | AuthError> {
+async function askOnce(refresh: RefreshTokenSet, refreshToken: string, account: AccountSummary): Promise<TokenSet | AuthError> {
   try {
     return await refresh(refreshToken, account);
   } catch (error) {
     return error instanceof AuthError ? error : new ProviderError("refresh_failed", "The provider could not be asked", { cause: error });
   }
+}
+
+/** Whether it is the provider's trouble, not the token's, and may be over soon. */
+function isPassing(outcome: TokenSet | AuthError): outcome is AuthError {
+  return outcome instanceof AuthError && (outcome.code === "provider_unavailable" || outcome.retryAfter !== undefined);
+}
+
+function refreshFailed(cause?: AuthError, retryAfter = cause?.retryAfter): ProviderError {
+  const options = { cause, ...(retryAfter === undefined ? {} : { retryAfter }) };
+  return new ProviderError("refresh_failed", "The provider did not refresh the token", options);
 }
 
 function reconnectNeeded(cause?: unknown): ConflictError {

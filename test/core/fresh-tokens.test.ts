@@ -17,11 +17,22 @@ async function createLinked(fields: Partial<TokenSet> = {}) {
   const told: AuthEvent[] = [];
   events.on("*", (event) => told.push(event));
   const keys = createKeyRing(["a secret of at least thirty-two bytes"]);
-  const [accounts, elsewhere] = [createAccounts({ store, keys, clock, events }), createAccounts({ store, keys, clock, events })];
+  const waits: number[] = [];
+  const meanwhile: { happens: () => unknown } = { happens: () => {} };
+  const refreshing = {
+    wait: async (ms: number) => {
+      waits.push(ms);
+      meanwhile.happens();
+      clock.advance(ms / 1000);
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+  };
+  const parts = { store, keys, clock, events, refreshing };
+  const [accounts, elsewhere] = [createAccounts(parts), createAccounts(parts)];
   const tokens: TokenSet = { ...tokenSet(1), accessTokenExpiresAt: clock.now() + HOUR * 1000, ...fields };
   const account = await accounts.link({ userId: "user-1", identity: { ...identity, tokens } });
   told.length = 0;
-  return { clock, accounts, elsewhere, account, tokens, told };
+  return { clock, accounts, elsewhere, account, tokens, told, waits, meanwhile };
 }
 
 function tokenSet(n: number): TokenSet {
@@ -108,19 +119,107 @@ describe("a provider's access token", () => {
     expect(refresh).toHaveBeenCalledTimes(1);
   });
 
-  it("rule 27: is what another process refreshed when that was faster", async () => {
-    const { accounts, elsewhere, clock, account, told } = await createLinked();
+  it("rule 27: is what another process gets, for those who ask while it does", async () => {
+    const { accounts, elsewhere, clock, account, told, waits, meanwhile } = await createLinked();
     const refresh = rotatingProvider();
     clock.advance(HOUR);
-    /** The provider refuses us because the other process was served in the meantime. */
-    const outrun: RefreshTokenSet = async (refreshToken, asked) => {
-      await elsewhere.freshToken("user-1", "google", { refresh });
-      return refresh(refreshToken, asked);
+    let [answer, asked] = [() => {}, () => {}];
+    const [answered, askedFor] = [new Promise<void>((resolve) => (answer = resolve)), new Promise<void>((resolve) => (asked = resolve))];
+    const slow: RefreshTokenSet = async (...args) => {
+      asked();
+      await answered;
+      return refresh(...args);
+    };
+    const first = accounts.freshToken("user-1", "google", { refresh: slow });
+    await askedFor;
+    const second = elsewhere.freshToken("user-1", "google", { refresh });
+    meanwhile.happens = () => waits.length === 4 && answer();
+
+    expect([await first, await second]).toMatchObject([{ accessToken: "access-2" }, { accessToken: "access-2" }]);
+    expect(await accounts.getTokens(account.id)).toMatchObject({ refreshToken: "refresh-2" });
+    expect(refresh).toHaveBeenCalledTimes(1);
+    expect(waits.slice(0, 4)).toEqual([25, 50, 100, 200]);
+    expect(told.map(({ type }) => type)).toEqual(["account.refreshed"]);
+  });
+
+  it("rule 27: comes from whoever takes over, when the one who claimed the refresh is not heard of for 20 s", async () => {
+    const { accounts, elsewhere, clock, told } = await createLinked();
+    const refresh = rotatingProvider();
+    clock.advance(HOUR);
+    void accounts.freshToken("user-1", "google", { refresh: () => new Promise(() => {}) });
+    await vi.waitFor(async () => expect(await elsewhere.listForUser("user-1")).toHaveLength(1));
+    const start = clock.now();
+
+    expect(await elsewhere.freshToken("user-1", "google", { refresh })).toMatchObject({ accessToken: "access-2" });
+    expect(clock.now() - start).toBeGreaterThanOrEqual(20_000);
+    expect(clock.now() - start).toBeLessThanOrEqual(20_500);
+    expect(told.map(({ type }) => type)).toEqual(["account.refreshed"]);
+  });
+
+  it("rule 27: stays the newer one, when a holder comes back after it was taken over from", async () => {
+    const { accounts, elsewhere, clock, account, told } = await createLinked();
+    clock.advance(HOUR);
+    const late: RefreshTokenSet = async () => {
+      clock.advance(20);
+      await elsewhere.freshToken("user-1", "google", { refresh: async () => ({ ...tokenSet(3), refreshToken: null }) });
+      return { ...tokenSet(2), refreshToken: null };
     };
 
-    expect(await accounts.freshToken("user-1", "google", { refresh: outrun })).toMatchObject({ accessToken: "access-2" });
-    expect(await accounts.getTokens(account.id)).toMatchObject({ refreshToken: "refresh-2" });
+    expect(await accounts.freshToken("user-1", "google", { refresh: late })).toMatchObject({ accessToken: "access-3" });
+    expect(await accounts.getTokens(account.id)).toMatchObject({ accessToken: "access-3", refreshToken: "refresh-1" });
     expect(told.map(({ type }) => type)).toEqual(["account.refreshed"]);
+  });
+
+  it("rule 27: is not lost, when a late holder is the one whom a rotating provider gave the new tokens", async () => {
+    const { accounts, elsewhere, clock, account } = await createLinked();
+    const refresh = rotatingProvider();
+    clock.advance(HOUR);
+    const late: RefreshTokenSet = async (...args) => {
+      const answer = await refresh(...args);
+      clock.advance(20);
+      await expect(elsewhere.freshToken("user-1", "google", { refresh })).rejects.toMatchObject({ code: "reconnect_needed" });
+      return answer;
+    };
+
+    expect(await accounts.freshToken("user-1", "google", { refresh: late })).toMatchObject({ accessToken: "access-2" });
+    expect(await accounts.getTokens(account.id)).toMatchObject({ accessToken: "access-2", refreshToken: "refresh-2" });
+    expect(await accounts.listForUser("user-1")).toMatchObject([{ reconnectNeeded: false }]);
+  });
+
+  it("is asked for again while the provider is unavailable, three times, and then left alone for 5 s by all", async () => {
+    const { accounts, elsewhere, clock, waits } = await createLinked();
+    clock.advance(HOUR);
+    const refresh = vi.fn<RefreshTokenSet>(async () => {
+      throw new ProviderError("provider_unavailable", "503");
+    });
+    await expect(accounts.freshToken("user-1", "google", { refresh })).rejects.toMatchObject({ code: "refresh_failed", status: 502 });
+    expect([refresh.mock.calls.length, waits]).toEqual([3, [250, 1000]]);
+
+    const failed = { code: "refresh_failed", retryAfter: 5 };
+    await expect(elsewhere.freshToken("user-1", "google", { refresh })).rejects.toMatchObject(failed);
+    expect(refresh).toHaveBeenCalledTimes(3);
+    clock.advance(5);
+    expect(await elsewhere.freshToken("user-1", "google", { refresh: rotatingProvider() })).toMatchObject({ accessToken: "access-2" });
+  });
+
+  it("is had at the second try, after as long as the provider said", async () => {
+    const { accounts, clock, waits } = await createLinked();
+    clock.advance(HOUR);
+    const provider = rotatingProvider();
+    const refresh = vi.fn(provider).mockRejectedValueOnce(new ProviderError("provider_unavailable", "429", { retryAfter: 3 }));
+    expect(await accounts.freshToken("user-1", "google", { refresh })).toMatchObject({ accessToken: "access-2" });
+    expect(waits).toEqual([3000]);
+  });
+
+  it("is not asked for before the provider said, when that is longer than anybody would wait", async () => {
+    const { accounts, elsewhere, clock, waits } = await createLinked();
+    clock.advance(HOUR);
+    const refresh = vi.fn<RefreshTokenSet>(async () => {
+      throw new ProviderError("provider_unavailable", "429", { retryAfter: 120 });
+    });
+    const failed = { code: "refresh_failed", retryAfter: 120 };
+    for (const each of [accounts, elsewhere]) await expect(each.freshToken("user-1", "google", { refresh })).rejects.toMatchObject(failed);
+    expect([refresh.mock.calls.length, waits]).toEqual([1, []]);
   });
 
   it("rule 27: does not overwrite the tokens of a sign-in meanwhile", async () => {
@@ -172,6 +271,7 @@ describe("a provider's access token", () => {
     for (const refresh of failing) {
       const error = await accounts.freshToken("user-1", "google", { refresh }).catch((reason: Error) => reason);
       expect(error).toMatchObject({ code: "refresh_failed", status: 502, message: expect.not.stringContaining("script") });
+      clock.advance(5);
     }
     expect(await accounts.findByIdentity(identity)).toMatchObject({ reconnectNeeded: false });
     expect(await accounts.getTokens(account.id)).toMatchObject({ refreshToken: "refresh-1" });
