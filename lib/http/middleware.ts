@@ -8,6 +8,7 @@ import type { AuthConfig } from "../options.ts";
 import { createAuthenticate } from "./authenticate.ts";
 import { createCookies } from "./cookies.ts";
 import { csrfRefusal } from "./csrf.ts";
+import { createOpenApi } from "./openapi.ts";
 import { addPassportHabits } from "./passport-habits.ts";
 import { createPassportHabits } from "./passport-login.ts";
 import { sendProblem } from "./problem.ts";
@@ -30,6 +31,7 @@ export function createMiddleware(
   const originOf = (req: Request) => origin ?? `${req.protocol}://${req.get("host") ?? "localhost"}`;
   const cookies = createCookies({ ...config.cookie, basePath, tokens: config.tokens !== null });
   const csrf = { origin, trustedOrigins: config.trustedOrigins, sameSiteNone: config.cookie.sameSite === "none" };
+  const table = routeTable(config);
   const http: HttpEdge = {
     cookies,
     basePath,
@@ -39,6 +41,7 @@ export function createMiddleware(
     mailsCodes: mailsCodes(config),
     passwords: config.passwordRoutes,
     apiKeyScopes: config.apiKeyScopes,
+    openapi: createOpenApi(table, { basePath, origin, cookies, tokens: config.tokens !== null, title: config.appName }),
   };
 
   const credentials = createCredentials({
@@ -49,7 +52,7 @@ export function createMiddleware(
     sessionScopes: config.session.scopes,
   });
   const identify = createAuthenticate({ credentials, cookies, csrf, events, clock });
-  const routes = mounted(createRouter(routeTable(config), { kit, http, csrf }), basePath, kit);
+  const routes = mounted(createRouter(table, { kit, http, csrf }), basePath, kit);
   const habits = createPassportHabits(kit, cookies, config.session.scopes);
 
   const loadUser = async (req: Request) => {

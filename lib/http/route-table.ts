@@ -6,6 +6,7 @@ import { emailRoutes } from "./routes/email.ts";
 import { jwksRoutes } from "./routes/jwks.ts";
 import { magicRoutes } from "./routes/magic.ts";
 import { oauthRoutes } from "./routes/oauth.ts";
+import { openapiRoutes } from "./routes/openapi.ts";
 import { passwordLinkRoutes, passwordRoutes } from "./routes/password.ts";
 import { reauthenticateRoutes } from "./routes/reauthenticate.ts";
 import { refreshRoutes } from "./routes/refresh.ts";
@@ -32,5 +33,6 @@ export function routeTable(
     ...(config.passwordRoutes && mailsCodes(config) ? [...passwordLinkRoutes, ...emailRoutes] : []),
     ...(config.apiKeyRoutes ? apiKeyRoutes : []),
     ...(config.tokens ? [...refreshRoutes, ...jwksRoutes] : []),
+    ...openapiRoutes,
   ] as readonly AnyRoute[];
 }

@@ -3,7 +3,32 @@ import type { ZodType } from "zod";
 import type { Kit } from "../core/kit.ts";
 import type { RequestSource } from "../core/events.ts";
 import type { Cookies } from "./cookies.ts";
+import type { OpenApiDocument } from "./openapi.ts";
 import type { RequireAuthOptions } from "./require-auth.ts";
+
+/** A problem document as data: its status and its code, such as `401 invalid_token`. */
+export type Problem = `${400 | 401 | 403 | 404 | 409 | 413 | 415 | 421 | 429 | 500 | 502 | 503} ${string}`;
+
+/** What a route answers, as data. */
+export interface Answers {
+  /** The JSON of a success. Left out: there is only a page, or only a redirect. */
+  readonly 200?: ZodType;
+  /** Where the browser is sent, in words; beside 200 only one that navigates. */
+  readonly 303?: string;
+  /** What still holds, in words. */
+  readonly 304?: string;
+  /** The HTML page that a browser that navigates is shown, in words; without 200 everybody is. */
+  readonly page?: string;
+  /** The HTML page that tells a browser of a refusal, in words. */
+  readonly errorPage?: string;
+  /** The handler's own. Those of guard, limit, origin and input checks come by themselves. */
+  readonly problems?: readonly Problem[];
+  /** Whose further refusals the handler passes on, in words, where the application has code of its own in it. */
+  readonly default?: string;
+}
+
+/** Credentials that a handler without guard reads itself, by their names in the API description. */
+export type ShownCredential = "bearer" | "sessionCookie" | "accessCookie" | "refreshCookie";
 
 /** One route as data: read alike by the router, and by whatever describes the API. */
 export interface Route<Body = unknown, Query = unknown, Params = unknown> {
@@ -22,6 +47,9 @@ export interface Route<Body = unknown, Query = unknown, Params = unknown> {
   readonly params?: ZodType<Params>;
   /** The most calls from one source, such as `"20/1h"`. Default: none. */
   readonly limit?: string;
+  readonly answers: Answers;
+  /** What it takes beside what its guard does. Default: none. */
+  readonly shows?: readonly ShownCredential[];
   handle(call: RouteCall<Body, Query, Params>): Promise<Reply>;
 }
 
@@ -62,6 +90,8 @@ export interface HttpEdge {
   readonly passwords: boolean;
   /** Scopes that users may give to their API keys. */
   readonly apiKeyScopes: ReadonlySet<string>;
+  /** The description of all routes, made once. */
+  openapi(): { readonly document: OpenApiDocument; readonly etag: string };
 }
 
 /** A handler's answer. */

@@ -165,6 +165,7 @@ describe("every route", () => {
         "loginSubmit",
         "magicSend",
         "magicVerify",
+        "openapiGet",
         "passwordForgot",
         "passwordReset",
         "passwordResetPage",

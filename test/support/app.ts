@@ -6,9 +6,10 @@ import { memoryTransport } from "../../lib/email/memory.ts";
 import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 import type { AuthOptions } from "../../lib/options.ts";
+import { answersRecorder } from "./documented.ts";
 import { TEST_SECRET } from "./kit.ts";
 
-/** An app with latchkey in it, on a real server of its own. */
+/** An app with latchkey in it, on a real server of its own. Closing it fails when a route of ours gave an answer that it does not document. */
 export async function startApp(
   options: AuthOptions & {
     /** Adds routes behind `app.use(auth)`. */
@@ -22,6 +23,8 @@ export async function startApp(
   const mailbox = memoryTransport();
   const auth = createAuth({ secret: TEST_SECRET, store: memoryStore({ clock }), email: mailbox, apiKeys: true, clock, ...authOptions });
   const app = express();
+  const recorder = answersRecorder(authOptions.basePath);
+  app.use(recorder.middleware);
   before?.(app);
   app.use(auth);
   routes?.(app, auth);
@@ -38,6 +41,7 @@ export async function startApp(
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       await auth.close();
+      if (recorder.undocumented.length > 0) throw new Error(`Undocumented answers:\n${recorder.undocumented.join("\n")}`);
     },
   };
 }

@@ -3,6 +3,8 @@ import { NotFoundError } from "../../errors.ts";
 import { text } from "../input.ts";
 import { signedIn } from "../require-auth.ts";
 import { beginRoundTrip } from "../round-trip.ts";
+import { PROVIDER } from "../openapi-problems.ts";
+import { accountSchema, freshTokenSchema, onwardSchema, successSchema } from "../openapi-schemas.ts";
 import { route } from "../route.ts";
 import { instant } from "../views.ts";
 
@@ -18,6 +20,7 @@ export const accountRoutes = [
     summary: "The provider accounts linked to this user, without their tokens.",
     guard: { kinds: ["session"] },
     query: z.strictObject({}),
+    answers: { 200: z.array(accountSchema) },
     async handle({ kit, req }) {
       const accounts = await kit.accounts.listForUser(signedIn(req).userId);
       return {
@@ -41,6 +44,7 @@ export const accountRoutes = [
     guard: FRESH,
     params: z.strictObject({ provider: z.string().regex(/^[\w.-]{1,64}$/) }),
     body: z.strictObject({ return_to: text(2048).optional() }),
+    answers: { 200: onwardSchema, 303: "To the provider.", problems: PROVIDER },
     async handle(call) {
       const auth = signedIn(call.req);
       const sessionId = auth.kind === "session" ? auth.session.id : "";
@@ -58,6 +62,20 @@ export const accountRoutes = [
     params: z.strictObject({ provider: z.string().regex(/^[\w.-]{1,64}$/) }),
     body: z.strictObject({}),
     limit: "60/1h",
+    answers: {
+      200: freshTokenSchema,
+      problems: [
+        "404 account_not_found",
+        "409 no_refresh_token",
+        "409 reconnect_needed",
+        "409 refresh_unsupported",
+        "502 refresh_failed",
+        "502 invalid_grant",
+        "502 invalid_provider_response",
+        "502 provider_error",
+        "502 provider_unavailable",
+      ],
+    },
     async handle({ kit, req, source, params }) {
       const token = await kit.accounts.freshToken(signedIn(req).userId, params.provider, { source });
       return {
@@ -78,6 +96,7 @@ export const accountRoutes = [
     summary: "Unlinks a provider account; one way in always stays.",
     guard: FRESH,
     params: z.strictObject({ id: z.string().regex(/^[\w-]{1,64}$/) }),
+    answers: { 200: successSchema, problems: ["404 account_not_found", "404 user_not_found", "409 last_way_in"] },
     async handle({ kit, http, req, source, params }) {
       const { userId } = signedIn(req);
       const user = await kit.users.findById(userId);

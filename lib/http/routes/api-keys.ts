@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { text } from "../input.ts";
 import { signedIn } from "../require-auth.ts";
+import { apiKeySchema, newApiKeySchema } from "../openapi-schemas.ts";
 import { route } from "../route.ts";
 import { apiKeyView } from "../views.ts";
 
@@ -23,6 +24,19 @@ export const apiKeyRoutes = [
       scopes: z.array(text(128)).max(100).optional(),
       expires_in: z.number().int().positive().nullable().optional(),
     }),
+    answers: {
+      200: newApiKeySchema,
+      problems: [
+        "400 invalid_name",
+        "400 invalid_scope",
+        "400 invalid_ttl",
+        "401 credentials_ended",
+        "401 user_disabled",
+        "403 insufficient_scope",
+        "403 not_a_member",
+        "409 too_many_api_keys",
+      ],
+    },
     async handle({ kit, http, req, source, body }) {
       const auth = signedIn(req);
       const { userId, tenantId } = auth;
@@ -49,6 +63,7 @@ export const apiKeyRoutes = [
     summary: "The user's keys, without their secrets.",
     guard: SESSION,
     query: z.strictObject({}),
+    answers: { 200: z.array(apiKeySchema) },
     async handle({ kit, req }) {
       const keys = await kit.apiKeys.list(signedIn(req).userId);
       return { json: keys.map(apiKeyView) };
@@ -62,6 +77,7 @@ export const apiKeyRoutes = [
     summary: "Ends a key at once.",
     guard: SESSION,
     params: keyId,
+    answers: { 200: apiKeySchema, problems: ["404 not_found"] },
     async handle({ kit, req, source, params }) {
       return { json: apiKeyView(await kit.apiKeys.revoke(signedIn(req).userId, params.id, { source })) };
     },
@@ -75,6 +91,17 @@ export const apiKeyRoutes = [
     guard: FRESH,
     params: keyId,
     body: z.strictObject({ overlap: z.number().int().min(0).max(2_592_000).optional() }),
+    answers: {
+      200: newApiKeySchema,
+      problems: [
+        "400 invalid_overlap",
+        "401 credentials_ended",
+        "401 user_disabled",
+        "404 not_found",
+        "409 api_key_rotated",
+        "409 too_many_api_keys",
+      ],
+    },
     async handle({ kit, req, source, params, body }) {
       const options = body.overlap === undefined ? { source } : { source, overlap: body.overlap };
       const { apiKey, key } = await kit.apiKeys.rotate(signedIn(req).userId, params.id, options);

@@ -18,6 +18,10 @@ export const backChannelLogoutRoute = route({
   crossSite: true,
   params: z.strictObject({ provider: z.string().regex(/^[\w.-]{1,64}$/) }),
   body: z.looseObject({ logout_token: z.string().regex(/^[\w-]+\.[\w-]+\.[\w-]+$/) }),
+  answers: {
+    200: z.strictObject({ ended: z.number().int() }),
+    problems: ["400 invalid_logout_token", "404 provider_not_found", "502 invalid_provider_response", "502 provider_unavailable"],
+  },
   async handle({ kit, params: { provider }, body, source }) {
     const strategy = kit.strategies.get(provider);
     if (!strategy || !isProviderStrategy(strategy)) throw new NotFoundError("There is no such provider", "provider_not_found");

@@ -4,6 +4,8 @@ import { PermissionError } from "../../errors.ts";
 import { text } from "../input.ts";
 import { page } from "../page.ts";
 import { signedIn } from "../require-auth.ts";
+import { PASSWORD_CHECK, RETURN_TO, THROTTLED } from "../openapi-problems.ts";
+import { messageSchema } from "../openapi-schemas.ts";
 import { route } from "../route.ts";
 import { assertFresh, tokenInput } from "./password.ts";
 import { passwordInput } from "./sign-up.ts";
@@ -16,6 +18,7 @@ export const emailRoutes = [
     path: "/email/confirm/send",
     summary: "Mails a link to confirm an address, if anybody has it and has not done so.",
     body: z.strictObject({ email: text(320), return_to: text(2048).optional() }),
+    answers: { 200: messageSchema, 303: RETURN_TO, problems: ["400 invalid_email", ...THROTTLED] },
     async handle({ kit, http, req, body, source }) {
       await kit.passwords.sendConfirmation({ email: body.email, source, origin: http.origin(req) });
       const message = "If an account exists with that email, a confirmation link has been sent.";
@@ -29,6 +32,7 @@ export const emailRoutes = [
     path: "/email/confirm",
     summary: "A page with the form that spends the token of a mailed link: opening the link alone, as mail scanners do, spends nothing.",
     query: z.object({ token: tokenInput }),
+    answers: { page: "The form that spends the token." },
     async handle({ http, query }) {
       const token = `<input type="hidden" name="token" value="${escapeHtml(query.token)}">`;
       return {
@@ -52,6 +56,11 @@ ${token}
       'Confirms an address, or completes its change, by the token of a mailed link. The action "disown" removes an account that somebody else made with it.',
     limit: "100/1h",
     body: z.strictObject({ token: tokenInput, action: z.enum(["confirm", "disown"]).default("confirm") }),
+    answers: {
+      200: messageSchema,
+      page: "That it is done.",
+      problems: ["401 invalid_token", "401 user_disabled", "404 user_not_found", "409 email_confirmed", "409 email_taken"],
+    },
     async handle({ kit, body, source }) {
       if (body.action === "disown") {
         await kit.passwords.disown({ token: body.token, source });
@@ -72,6 +81,18 @@ ${token}
     summary: "Mails a link to a new address, which becomes the user's when it is used. Needs the password, or a fresh session.",
     guard: { kinds: ["session"] },
     body: z.strictObject({ email: text(320), current_password: passwordInput.optional(), return_to: text(2048).optional() }),
+    answers: {
+      200: messageSchema,
+      303: RETURN_TO,
+      problems: [
+        "400 invalid_email",
+        "401 insufficient_user_authentication",
+        "401 user_disabled",
+        "404 user_not_found",
+        "409 email_taken",
+        ...PASSWORD_CHECK,
+      ],
+    },
     async handle({ kit, http, req, body, source }) {
       const auth = signedIn(req);
       if (auth.kind !== "session") throw new PermissionError("credential_not_allowed", "This needs a signed-in session");

@@ -6,6 +6,8 @@ import { assertKnown } from "../authenticate.ts";
 import { assertTransport, establish, noteFailure } from "../establish.ts";
 import { readCookie } from "../extract.ts";
 import { text } from "../input.ts";
+import { ESTABLISHING, HOOK, RETURN_TO, THROTTLED } from "../openapi-problems.ts";
+import { codeSentSchema, signedInSchema } from "../openapi-schemas.ts";
 import { route, type RouteCall } from "../route.ts";
 import { TRANSPORTS } from "../transports.ts";
 
@@ -39,6 +41,7 @@ export const magicRoutes = [
     path: "/magic/send",
     summary: "Mails a code to an address, whether or not anybody is known by it.",
     body: z.strictObject({ email: text(320), return_to: text(2048).optional() }),
+    answers: { 200: codeSentSchema, 303: RETURN_TO, problems: ["400 invalid_email", ...THROTTLED] },
     async handle(call) {
       const { kit, http, req, body, source } = call;
       const email = normaliseEmail(body.email);
@@ -62,6 +65,12 @@ export const magicRoutes = [
       transport: z.enum(TRANSPORTS).default("session"),
       return_to: text(2048).optional(),
     }),
+    answers: {
+      200: signedInSchema,
+      303: RETURN_TO,
+      problems: ["400 invalid_email", "401 invalid_code", ...ESTABLISHING, ...THROTTLED],
+      default: HOOK,
+    },
     async handle(call) {
       const { kit, http, req, res, body, source } = call;
       const requestId = body.request_id ?? readCookie(req, http.cookies.pending);

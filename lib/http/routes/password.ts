@@ -6,6 +6,8 @@ import { ERROR_TO } from "../form-refusal.ts";
 import { text } from "../input.ts";
 import { page } from "../page.ts";
 import { refuse, signedIn } from "../require-auth.ts";
+import { PASSWORD_CHECK, PASSWORD_CHOICE, RACED, RETURN_TO, THROTTLED } from "../openapi-problems.ts";
+import { messageSchema, sessionTokenFields } from "../openapi-schemas.ts";
 import { route } from "../route.ts";
 import { passwordInput } from "./sign-up.ts";
 import { sendSession } from "../transports.ts";
@@ -32,6 +34,7 @@ export const passwordLinkRoutes = [
     path: "/password/forgot",
     summary: "Mails a link to choose a new password, if anybody has that address.",
     body: z.strictObject({ email: text(320), return_to: text(2048).optional() }),
+    answers: { 200: messageSchema, 303: RETURN_TO, problems: ["400 invalid_email", ...THROTTLED] },
     async handle({ kit, http, req, body, source }) {
       await kit.passwords.forgot({ email: body.email, source, origin: http.origin(req) });
       const message = "If an account exists with that email, a password reset link has been sent.";
@@ -45,6 +48,7 @@ export const passwordLinkRoutes = [
     path: "/password/reset",
     summary: "A page with the form that spends the token of a mailed link.",
     query: z.object({ token: tokenInput, error: z.string().max(64).optional() }),
+    answers: { page: "The form that spends the token." },
     async handle({ http, query }) {
       const here = `${http.basePath}/password/reset`;
       const refusal = query.error === undefined ? "" : `<p role="alert">${escapeHtml(REFUSALS[query.error] ?? "That did not work.")}</p>`;
@@ -69,6 +73,7 @@ export const passwordLinkRoutes = [
     summary: "Sets a new password by the token of a mailed link, and ends all sessions. It signs nobody in.",
     limit: "100/1h",
     body: z.strictObject({ token: tokenInput, password: passwordInput }),
+    answers: { 200: messageSchema, page: "That it is done.", problems: ["401 invalid_token", "401 user_disabled", ...PASSWORD_CHOICE] },
     async handle({ kit, body, source }) {
       await kit.passwords.reset({ ...body, source });
       const message = "Password reset successfully. You can now sign in with your new password.";
@@ -86,6 +91,19 @@ export const passwordRoutes = [
     summary: "Changes the password of the signed-in user, and ends all other sessions. Needs the current one, or a fresh session.",
     guard: { kinds: ["session"] },
     body: z.strictObject({ current_password: passwordInput.optional(), password: passwordInput, return_to: text(2048).optional() }),
+    answers: {
+      200: messageSchema.extend(sessionTokenFields),
+      303: RETURN_TO,
+      problems: [
+        "401 insufficient_user_authentication",
+        "401 user_disabled",
+        "404 user_not_found",
+        "409 password_changed",
+        ...PASSWORD_CHECK,
+        ...PASSWORD_CHOICE,
+        ...RACED,
+      ],
+    },
     async handle(call) {
       const { kit, http, req, body, source } = call;
       const auth = signedIn(req);

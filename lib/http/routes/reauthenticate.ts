@@ -4,6 +4,8 @@ import { readCookie } from "../extract.ts";
 import { text } from "../input.ts";
 import { signedIn } from "../require-auth.ts";
 import { beginRoundTrip } from "../round-trip.ts";
+import { PASSWORD_CHECK, PROVIDER, RACED } from "../openapi-problems.ts";
+import { codeSentSchema, onwardSchema, steppedUpSchema } from "../openapi-schemas.ts";
 import { route } from "../route.ts";
 import { passwordInput } from "./sign-up.ts";
 import { codeInput, concealGuess, rememberRequest } from "./magic.ts";
@@ -28,6 +30,19 @@ export const reauthenticateRoutes = [
         .optional(),
       return_to: text(2048).optional(),
     }),
+    answers: {
+      200: z.union([steppedUpSchema, codeSentSchema, onwardSchema]),
+      303: "To the provider, or to `return_to`.",
+      problems: [
+        "400 method_not_available",
+        "401 no_email",
+        "401 invalid_code",
+        "401 user_disabled",
+        ...PASSWORD_CHECK,
+        ...PROVIDER,
+        ...RACED,
+      ],
+    },
     async handle(call) {
       const { kit, http, req, res, body, source } = call;
       const auth = signedIn(req);

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { CredentialError, NotFoundError } from "../../errors.ts";
 import { readCookie } from "../extract.ts";
 import { text } from "../input.ts";
+import { refreshedSchema } from "../openapi-schemas.ts";
 import { route } from "../route.ts";
 import { sendTokens } from "../transports.ts";
 import { userView } from "../views.ts";
@@ -14,6 +15,19 @@ export const refreshRoutes = [
     path: "/refresh",
     summary: "A new access token, and a refresh token that replaces the one presented, in the body or the cookie.",
     body: z.strictObject({ refresh_token: text(256).optional() }),
+    answers: {
+      200: refreshedSchema,
+      problems: [
+        "401 authentication_required",
+        "401 invalid_token",
+        "401 session_not_found",
+        "401 refresh_token_reused",
+        "401 session_revoked",
+        "401 user_disabled",
+        "404 not_found",
+      ],
+    },
+    shows: ["bearer", "refreshCookie"],
     async handle(call) {
       const { kit, http, req, body, source } = call;
       if (!kit.refreshTokens) throw new NotFoundError("There is no such route");

@@ -5,6 +5,8 @@ import { assertTransport } from "../establish.ts";
 import { readCookie } from "../extract.ts";
 import { text } from "../input.ts";
 import { signedIn } from "../require-auth.ts";
+import { RACED, REFUSED_CREDENTIAL, RETURN_TO } from "../openapi-problems.ts";
+import { sessionSchema, sessionTokenFields, successSchema, userSchema } from "../openapi-schemas.ts";
 import { route } from "../route.ts";
 import { sessionView, userView } from "../views.ts";
 import { sendSession } from "../transports.ts";
@@ -29,6 +31,7 @@ export const sessionRoutes = [
     path: "/me",
     summary: "The signed-in user.",
     guard: {},
+    answers: { 200: userSchema, problems: ["404 user_not_found"] },
     async handle({ kit, req }) {
       const { userId } = signedIn(req);
       const user = await kit.users.findById(userId);
@@ -43,6 +46,12 @@ export const sessionRoutes = [
     path: "/sign-out",
     summary: "Ends the session of this browser or client, which any of its credentials names, and clears its cookies.",
     body: returning.extend({ refresh_token: text(256).optional() }),
+    answers: {
+      200: successSchema,
+      303: RETURN_TO,
+      problems: [...REFUSED_CREDENTIAL, "401 refresh_token_reused", "403 credential_not_allowed"],
+    },
+    shows: ["bearer", "sessionCookie", "accessCookie", "refreshCookie"],
     async handle({ kit, http, req, res, source, body }) {
       assertKnown(req);
       const { auth } = req;
@@ -73,6 +82,10 @@ export const sessionRoutes = [
     summary: "A guest session, for somebody not known: a cart, a draft.",
     body: z.strictObject({ transport }),
     limit: "60/1h",
+    answers: {
+      200: z.strictObject({ guest: z.literal(true), user_id: z.string(), ...sessionTokenFields }),
+      problems: ["400 already_signed_in", "400 insecure_token_transport", "400 session_data_too_large", "401 session_revoked"],
+    },
     async handle(call) {
       const { kit, req, source, body } = call;
       assertTransport(call, body.transport);
@@ -91,6 +104,10 @@ export const sessionRoutes = [
     summary: "Moves this session to a tenant the user is a member of; null leaves it.",
     guard: { kinds: ["session"] },
     body: z.strictObject({ tenant_id: text(128).nullable() }),
+    answers: {
+      200: z.strictObject({ tenant_id: z.string().nullable(), ...sessionTokenFields }),
+      problems: ["403 not_a_member", ...RACED],
+    },
     async handle(call) {
       const issued = await call.kit.sessions.setTenant(ownSession(call.req), call.body.tenant_id);
       return { json: { tenant_id: issued.session.tenantId, ...sendSession(call, issued) } };
@@ -104,6 +121,7 @@ export const sessionRoutes = [
     summary: "Where this user is signed in.",
     guard: { kinds: ["session"] },
     query: nothing,
+    answers: { 200: z.array(sessionSchema) },
     async handle({ kit, req }) {
       const current = ownSession(req);
       const sessions = await kit.sessions.list(current.userId);
@@ -117,6 +135,7 @@ export const sessionRoutes = [
     path: "/sessions",
     summary: "Ends all sessions of this user but this one.",
     guard: { kinds: ["session"] },
+    answers: { 200: successSchema, problems: RACED },
     async handle({ kit, req, source }) {
       const keep = ownSession(req);
       await kit.sessions.revokeAll(keep.userId, { keep, source });
@@ -131,6 +150,7 @@ export const sessionRoutes = [
     summary: "Ends one session of this user.",
     guard: { kinds: ["session"] },
     params: sessionId,
+    answers: { 200: successSchema, problems: ["404 not_found"] },
     async handle({ kit, http, req, res, source, params }) {
       const current = ownSession(req);
       const ended = await kit.sessions.revoke(params.id, { userId: current.userId, source });

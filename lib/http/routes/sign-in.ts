@@ -2,6 +2,8 @@ import { z } from "zod";
 import { assertKnown } from "../authenticate.ts";
 import { establish, noteFailure } from "../establish.ts";
 import { text } from "../input.ts";
+import { ESTABLISHING, HOOK, PASSWORD_CHECK, RETURN_TO } from "../openapi-problems.ts";
+import { signedInSchema } from "../openapi-schemas.ts";
 import { route } from "../route.ts";
 import { assertTransport, TRANSPORTS } from "../transports.ts";
 import { passwordInput } from "./sign-up.ts";
@@ -19,6 +21,12 @@ export const signInRoutes = [
       transport: z.enum(TRANSPORTS).default("session"),
       return_to: text(2048).optional(),
     }),
+    answers: {
+      200: signedInSchema,
+      303: RETURN_TO,
+      problems: ["400 invalid_email", "403 email_not_confirmed", ...PASSWORD_CHECK, ...ESTABLISHING],
+      default: HOOK,
+    },
     async handle(call) {
       const { kit, http, req, body, source } = call;
       const { email, password, transport } = body;

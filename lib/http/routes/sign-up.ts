@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { establish } from "../establish.ts";
 import { text } from "../input.ts";
+import { ESTABLISHING, HOOK, PASSWORD_CHOICE, RETURN_TO } from "../openapi-problems.ts";
+import { messageSchema, signedInSchema } from "../openapi-schemas.ts";
 import { route } from "../route.ts";
 import { assertTransport, TRANSPORTS } from "../transports.ts";
 
@@ -23,6 +25,12 @@ export const signUpRoutes = [
       transport: z.enum(TRANSPORTS).default("session"),
       return_to: text(2048).optional(),
     }),
+    answers: {
+      200: z.union([signedInSchema, messageSchema]),
+      303: RETURN_TO,
+      problems: ["400 invalid_email", "409 email_taken", ...PASSWORD_CHOICE, ...ESTABLISHING],
+      default: HOOK,
+    },
     async handle(call) {
       const { kit, http, req, body, source } = call;
       // Before anybody is made.
