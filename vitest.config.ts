@@ -26,6 +26,7 @@ export default defineConfig({
     alias: [
       { find: /^latchkey$/, replacement: root("lib/index.ts") },
       { find: /^latchkey\/express-session$/, replacement: root("lib/express-session/index.ts") },
+      { find: /^latchkey\/opentelemetry$/, replacement: root("lib/opentelemetry/index.ts") },
       { find: /^latchkey\/testing$/, replacement: root("lib/testing/index.ts") },
       { find: /^latchkey\/adapters\/(.*)$/, replacement: root("lib/adapters/$1/index.ts") },
       { find: /^latchkey\/email\/(.*)$/, replacement: root("lib/email/$1.ts") },

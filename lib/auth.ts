@@ -15,7 +15,7 @@ import { createMagicCodes, type MagicCodes } from "./core/magic-codes.ts";
 import { createPersonalData, type PersonalDataService } from "./core/personal-data.ts";
 import { createLiveSessions } from "./core/live-sessions.ts";
 import { createOneTimeTokens } from "./core/one-time-tokens.ts";
-import { createPasswordHasher } from "./core/password-hashing.ts";
+import { createPasswordHasher, measuredHasher } from "./core/password-hashing.ts";
 import { createPasswordPolicy } from "./core/password-policy.ts";
 import { createPasswords, type PasswordMail, type Passwords } from "./core/passwords.ts";
 import { createPrincipals, type Principals } from "./core/principals.ts";
@@ -27,6 +27,7 @@ import { createRefreshTokens, type RefreshTokens } from "./core/refresh-tokens.t
 import { createSessionTokens } from "./core/session-token.ts";
 import { createSessions, type Sessions } from "./core/sessions.ts";
 import { createSignIn, type SignIn } from "./core/sign-in.ts";
+import { measuredStore, noTelemetry } from "./core/telemetry.ts";
 import { createTokens, type Tokens } from "./core/tokens.ts";
 import { createTransactions } from "./core/transactions.ts";
 import { directoryUserStore } from "./core/user-directory.ts";
@@ -35,7 +36,7 @@ import { createKeyRing } from "./crypto/key-ring.ts";
 import { consoleTransport } from "./email/console.ts";
 import type { EmailContent } from "./email/messages.ts";
 import { createEmailQueue } from "./email/queue.ts";
-import { EmailDeliveryError, type EmailTransport } from "./email/transport.ts";
+import { EmailDeliveryError, type EmailMessage, type EmailTransport } from "./email/transport.ts";
 import { ConfigError } from "./errors.ts";
 import { createMiddleware } from "./http/middleware.ts";
 import { mailsCodes } from "./http/route-table.ts";
@@ -96,11 +97,12 @@ const SWEEP_INTERVAL = 60_000;
  */
 export function createAuth(options: AuthOptions = {}): Auth {
   const config = resolveOptions(options, process.env.NODE_ENV);
-  const { clock } = config;
+  const { clock, telemetry } = config;
 
-  const store = config.store ?? memoryStore({ clock });
+  const store = measuredStore(config.store ?? memoryStore({ clock }), telemetry);
   const keys = createKeyRing(config.secrets);
   const events = createEvents(clock);
+  if (telemetry !== noTelemetry) events.on("*", telemetry.count);
   const background = createBackground((error) => events.emit("background.failed", { message: messageOf(error) }));
   const principals = createPrincipals(store, events);
   const users = createUsers({ store: config.users ? appUserStore(config.users) : directoryUserStore(store, events), clock });
@@ -153,7 +155,9 @@ export function createAuth(options: AuthOptions = {}): Auth {
   };
   const signIn = createSignIn({ users, accounts, principals, events, purge, linkByEmail: config.linkByEmail });
 
-  const mail = createEmailQueue({ transport: config.email ?? (config.production ? nowhere : consoleTransport()), clock, events });
+  const transport = config.email ?? (config.production ? nowhere : consoleTransport());
+  const send = (message: EmailMessage) => telemetry.span("latchkey.email.send", {}, async () => transport.send(message));
+  const mail = createEmailQueue({ transport: { send }, clock, events });
   const sendPasswordMail = ({ kind, to, userId, path, origin, idempotencyKey }: PasswordMail, expiresAt: number) => {
     const base = config.origin ?? origin;
     if (path !== null && base === null) throw new ConfigError("baseUrl", "links in mails need it: set it, or give an `origin`");
@@ -190,7 +194,10 @@ export function createAuth(options: AuthOptions = {}): Auth {
     signIn,
     oneTimeTokens,
     purge,
-    hasher: createPasswordHasher({ cost: config.passwords.argon2, foreignHashes: config.passwords.foreignHashes }),
+    hasher: measuredHasher(
+      createPasswordHasher({ cost: config.passwords.argon2, foreignHashes: config.passwords.foreignHashes }),
+      telemetry,
+    ),
     policy: createPasswordPolicy({
       ...config.passwords,
       blocklist: [config.appName, ...(config.origin ? [new URL(config.origin).hostname] : []), ...config.passwords.blocklist],
@@ -220,6 +227,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     refreshTokens,
     transactions: createTransactions({ store, clock, events }),
     strategies: config.strategies,
+    telemetry,
   };
 
   const managedUsers = createManagedUsers({ users, principals, sessions, apiKeys, accounts, events });

@@ -45,6 +45,7 @@ export type { NewToken, TokenChange, TokenRecord, Tokens } from "./core/tokens.t
 export type { PersonalData, PersonalDataService } from "./core/personal-data.ts";
 export type { Audit, AuditEntry, AuditQuery } from "./core/audit.ts";
 export { auditedEvents, type AuditOptions } from "./core/audit-options.ts";
+export type { SpanName, Telemetry, TelemetryAttributes } from "./core/telemetry.ts";
 export type { Limit, RateLimits, Reservation } from "./core/rate-limits.ts";
 export type { AccessToken, AccessTokens, IssuedAccessToken, IssueOptions } from "./core/access-tokens.ts";
 export type { RefreshedSession, RefreshOptions, RefreshTokens } from "./core/refresh-tokens.ts";

@@ -7,6 +7,7 @@ import { resolveAuditOptions, type AuditConfig, type AuditOptions } from "./core
 import { resolveMagicCodesOptions, type MagicCodesOptions } from "./core/magic-code-options.ts";
 import { resolvePasswordsOptions, type PasswordsConfig, type PasswordsOptions } from "./core/password-options.ts";
 import { resolveTokensOptions, type TokensConfig, type TokensOptions } from "./core/token-options.ts";
+import { resolveTelemetry, type Telemetry } from "./core/telemetry.ts";
 import type { UserStore } from "./core/users.ts";
 import { emailTemplates, type EmailTemplates } from "./email/messages.ts";
 import type { EmailTransport } from "./email/transport.ts";
@@ -75,6 +76,8 @@ export interface AuthOptions {
   allowInsecureCookies?: boolean | undefined;
   /** Session tokens in answers to browsers, where any script on the page can read them. Default: false. */
   allowTokensInBrowsers?: boolean | undefined;
+  /** What measures the work, such as `openTelemetry({ tracer, meter })`. Default: nothing does. */
+  telemetry?: Telemetry | undefined;
   /** Where the time comes from. Default: the machine's clock. */
   clock?: Clock | undefined;
 }
@@ -107,13 +110,14 @@ export interface AuthConfig {
   readonly users: UserStore | null;
   readonly linkByEmail: readonly string[];
   readonly allowTokensInBrowsers: boolean;
+  readonly telemetry: Telemetry;
   readonly clock: Clock;
   readonly production: boolean;
 }
 
 const OPTIONS = [
   "secret", "baseUrl", "basePath", "store", "strategies", "email", "appName", "emailTemplates", "magicCodes", "passwords", "session", "cookie", "apiKeys", "tokens", "audit", "trustedOrigins", "returnToOrigins",
-  "signInUrl", "loadUser", "users", "linkByEmail", "allowInsecureCookies", "allowTokensInBrowsers", "clock",
+  "signInUrl", "loadUser", "users", "linkByEmail", "allowInsecureCookies", "allowTokensInBrowsers", "telemetry", "clock",
 ]; // prettier-ignore
 /** Checks everything that can be checked at start. @throws {ConfigError} naming the option and the fix. */
 export function resolveOptions(options: AuthOptions, environment: string | undefined): AuthConfig {
@@ -152,6 +156,7 @@ export function resolveOptions(options: AuthOptions, environment: string | undef
     users: resolveUsers(options.users),
     linkByEmail: options.linkByEmail ?? [],
     allowTokensInBrowsers: options.allowTokensInBrowsers ?? false,
+    telemetry: resolveTelemetry(options.telemetry),
     clock: resolveClock("clock", options.clock),
     production,
   };

@@ -12,6 +12,7 @@ import type { RateLimits } from "./rate-limits.ts";
 import type { RefreshTokens } from "./refresh-tokens.ts";
 import type { Sessions } from "./sessions.ts";
 import type { SignIn } from "./sign-in.ts";
+import type { Telemetry } from "./telemetry.ts";
 import type { Transactions } from "./transactions.ts";
 import type { Users } from "./users.ts";
 
@@ -35,4 +36,5 @@ export interface Kit {
   readonly refreshTokens: RefreshTokens | null;
   readonly transactions: Transactions;
   readonly strategies: ReadonlyMap<string, Strategy>;
+  readonly telemetry: Telemetry;
 }

@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { constantTimeEqual } from "../crypto/hash.ts";
 import type { Argon2Cost, ForeignHash } from "./password-options.ts";
 import { passwordForm } from "./password-policy.ts";
+import type { Telemetry } from "./telemetry.ts";
 import { createPasswordQueue, type PasswordQueue } from "./password-queue.ts";
 
 /** Hashes passwords by argon2id, off the event loop, so many at once. */
@@ -61,6 +62,15 @@ export function createPasswordHasher({ cost, foreignHashes, queue = defaultQueue
 /** Loaded with the first password: an application without passwords never pays for it. */
 function argon2() {
   return import("@node-rs/argon2");
+}
+
+/** A hasher whose work is measured, waiting for a turn included. */
+export function measuredHasher(hasher: PasswordHasher, telemetry: Telemetry): PasswordHasher {
+  return {
+    ...hasher,
+    hash: (form) => telemetry.span("latchkey.password.hash", {}, () => hasher.hash(form)),
+    verify: (password, stored) => telemetry.span("latchkey.password.verify", {}, () => hasher.verify(password, stored)),
+  };
 }
 
 function defaultQueue(): PasswordQueue {

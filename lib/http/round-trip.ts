@@ -98,9 +98,11 @@ async function stepUp(call: StrategyCall, data: TransactionData, identity: Ident
 }
 
 function run(call: StrategyCall, view: RequestView, intent: TransactionData["intent"]): Promise<Outcome> {
-  const { http, req, params } = call;
+  const { kit, http, req, params } = call;
+  const strategy = strategyOf(call);
   const callbackURL = `${http.origin(req)}${http.basePath}/callback/${params.provider}`;
-  return runStrategy(strategyOf(call), view, { callbackURL, ...(intent === "reauthenticate" ? { reauthenticate: true } : {}) });
+  const options = { callbackURL, ...(intent === "reauthenticate" ? { reauthenticate: true } : {}) };
+  return kit.telemetry.span("latchkey.strategy", { "latchkey.provider": params.provider }, () => runStrategy(strategy, view, options));
 }
 
 function strategyOf({ kit, params }: StrategyCall) {

@@ -5,8 +5,6 @@ import { text } from "../input.ts";
 import { page } from "../page.ts";
 import { asAuthError, detailOf } from "../problem.ts";
 import { beginRoundTrip, completeRoundTrip, type StrategyCall } from "../round-trip.ts";
-import { ESTABLISHING, HOOK, PROVIDER, RACED, RETURN_TO } from "../openapi-problems.ts";
-import { onwardSchema, signedInSchema, steppedUpSchema } from "../openapi-schemas.ts";
 import { route, type Reply } from "../route.ts";
 import { backChannelLogoutRoute } from "./back-channel-logout.ts";
 
@@ -35,7 +33,6 @@ export const oauthRoutes = [
     path: "/providers",
     summary: "The ways to sign in through somebody else.",
     query: z.strictObject({}),
-    answers: { 200: z.array(z.strictObject({ provider: z.string(), url: z.string() })) },
     async handle({ kit, http }) {
       const names = [...kit.strategies.keys()].sort();
       return { json: names.map((name) => ({ provider: name, url: `${http.basePath}/login/${name}` })) };
@@ -50,13 +47,6 @@ export const oauthRoutes = [
     params: provider,
     query: z.strictObject({ return_to: text(2048).optional() }),
     limit: "300/1h",
-    answers: {
-      200: z.union([onwardSchema, signedInSchema]),
-      303: "To the provider.",
-      errorPage: "What went wrong, and how to go on.",
-      problems: [...PROVIDER, ...ESTABLISHING],
-      default: HOOK,
-    },
     handle: (call) => orFailure(call, () => beginRoundTrip(call, signIn(call, call.query.return_to))),
   }),
 
@@ -68,12 +58,6 @@ export const oauthRoutes = [
     params: provider,
     body: z.record(z.string().max(64), z.string().max(1024)),
     limit: "300/1h",
-    answers: {
-      200: z.union([onwardSchema, signedInSchema]),
-      303: RETURN_TO,
-      problems: [...PROVIDER, ...ESTABLISHING],
-      default: HOOK,
-    },
     handle: (call) => orFailure(call, () => beginRoundTrip(call, signIn(call, call.body["return_to"]))),
   }),
 
@@ -84,14 +68,6 @@ export const oauthRoutes = [
     summary: "Where a provider sends the browser back to.",
     params: provider,
     query: callbackInput,
-    answers: {
-      200: z.union([signedInSchema, steppedUpSchema, z.strictObject({ linked: z.string() })]),
-      303: RETURN_TO,
-      page: "A page that leads here again, with the cookies that stay behind when another site leads here.",
-      errorPage: "What went wrong, and how to go on.",
-      problems: [...PROVIDER, ...ESTABLISHING, ...RACED],
-      default: HOOK,
-    },
     handle: async (call) =>
       arrivesWithoutSession(call) ? { html: onwardPage(call.req.originalUrl) } : orFailure(call, () => completeRoundTrip(call, call.query)),
   }),
@@ -104,7 +80,6 @@ export const oauthRoutes = [
     crossSite: true,
     params: provider,
     body: callbackInput,
-    answers: { 303: "To the same callback by GET." },
     async handle({ http, params, body }) {
       const query = new URLSearchParams();
       for (const name of CALLBACK_FIELDS) {
@@ -140,10 +115,11 @@ async function orFailure(call: StrategyCall, step: () => Promise<Reply>): Promis
   } catch (cause) {
     const { kit, http, req, res, params, source } = call;
     const error = asAuthError(cause);
-    kit.events.emit("sign_in.failed", { method: params.provider, code: error?.code ?? "internal_error" }, { source });
+    const isKnown = kit.strategies.has(params.provider);
+    kit.events.emit("sign_in.failed", { method: isKnown ? params.provider : "unknown", code: error?.code ?? "internal_error" }, { source });
     if (!error || error instanceof ConfigError || req.method !== "GET" || req.accepts(["json", "html"]) !== "html") throw cause;
     if (error.retryAfter !== undefined) res.setHeader("retry-after", String(error.retryAfter));
-    const again = kit.strategies.has(params.provider) ? `${http.basePath}/login/${params.provider}` : null;
+    const again = isKnown ? `${http.basePath}/login/${params.provider}` : null;
     return { status: error.status, html: failurePage(detailOf(error), again) };
   }
 }
