@@ -5,7 +5,7 @@
  *     npx tsx scripts/check-package.ts [tarball]      packs one when none is given
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,6 +21,7 @@ const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as
 };
 const entryPoints = Object.keys(manifest.exports)
   .filter((path) => path !== "./package.json")
+  .flatMap(filesOf)
   .map((path) => manifest.name + path.slice(1));
 
 const tarball = process.argv[2] ? resolve(process.argv[2]) : pack();
@@ -81,6 +82,12 @@ const compilerOptions = {
 writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["app.ts"] }));
 run(join(root, "node_modules/.bin/tsc"), ["-p", project]);
 console.log("ok: types, with those of all dependencies checked");
+
+/** A pattern (`./strategies/*`) stands for every file of its folder. */
+function filesOf(path: string): string[] {
+  if (!path.endsWith("/*")) return [path];
+  return readdirSync(join(root, path.slice(2, -2))).map((file) => path.replace("*", file.replace(/\.ts$/, "")));
+}
 
 function pack(): string {
   const file = run("npm", ["pack", "--silent", "--pack-destination", project], root).trim().split("\n").at(-1);

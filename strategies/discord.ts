@@ -1,6 +1,7 @@
-import { resolveClient, type OAuthClientOptions } from "../lib/oauth/client.ts";
-import { oauth2Flow, type OAuth2Provider } from "../lib/oauth/oauth2-flow.ts";
-import { OAuthStrategy } from "../lib/oauth/strategy.ts";
+import type { OAuthClientOptions } from "../lib/oauth/client.ts";
+import type { OAuth2Provider } from "../lib/oauth/oauth2-flow.ts";
+import { oauth2Strategy } from "../lib/oauth/provider-strategies.ts";
+import type { OAuthStrategy } from "../lib/oauth/strategy.ts";
 
 interface DiscordUser {
   readonly id: string;
@@ -33,6 +34,5 @@ const provider: OAuth2Provider<DiscordUser> = {
  * @see https://discord.com/developers/docs/topics/oauth2
  */
 export function discord(options: OAuthClientOptions): OAuthStrategy {
-  const addresses = [provider.authorizationEndpoint];
-  return new OAuthStrategy(oauth2Flow(provider, resolveClient("discord", options, { ...provider, addresses })));
+  return oauth2Strategy(provider, options);
 }

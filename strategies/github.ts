@@ -1,7 +1,8 @@
 import { ConfigError } from "../lib/errors.ts";
-import { resolveClient, type OAuthClientOptions } from "../lib/oauth/client.ts";
-import { oauth2Flow, type OAuth2Provider } from "../lib/oauth/oauth2-flow.ts";
-import { OAuthStrategy } from "../lib/oauth/strategy.ts";
+import type { OAuthClientOptions } from "../lib/oauth/client.ts";
+import type { OAuth2Provider } from "../lib/oauth/oauth2-flow.ts";
+import { oauth2Strategy } from "../lib/oauth/provider-strategies.ts";
+import type { OAuthStrategy } from "../lib/oauth/strategy.ts";
 
 /** Options of {@link github}. */
 export interface GitHubOptions extends OAuthClientOptions {
@@ -45,7 +46,7 @@ export function github(options: GitHubOptions): OAuthStrategy {
       return { subject: id, name: name ?? login, image: avatar_url, email: primary?.email, emailVerified: primary !== undefined };
     },
   };
-  return new OAuthStrategy(oauth2Flow(provider, resolveClient("github", options, { ...provider, addresses: [origin] }, ["baseUrl"])));
+  return oauth2Strategy(provider, options, ["baseUrl"]);
 }
 
 function baseOf(baseUrl: string): URL {

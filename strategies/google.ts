@@ -1,7 +1,7 @@
 import { ConfigError, CredentialError } from "../lib/errors.ts";
-import { assertIssuer, resolveClient, type OAuthClientOptions } from "../lib/oauth/client.ts";
-import { oidcFlow } from "../lib/oauth/oidc-flow.ts";
-import { OAuthStrategy } from "../lib/oauth/strategy.ts";
+import { assertIssuer, type OAuthClientOptions } from "../lib/oauth/client.ts";
+import { oidcStrategy } from "../lib/oauth/provider-strategies.ts";
+import type { OAuthStrategy } from "../lib/oauth/strategy.ts";
 
 /** Options of {@link google}. */
 export interface GoogleOptions extends OAuthClientOptions {
@@ -27,17 +27,15 @@ export function google(options: GoogleOptions): OAuthStrategy {
   const { issuer = "https://accounts.google.com", hostedDomain } = options ?? {};
   assertIssuer("google.issuer", issuer);
   assertHostedDomain(hostedDomain, options?.authorizationParameters);
-  const defaults = { name: "google", scope: ["openid", "email", "profile"], addresses: [issuer] };
-  const client = resolveClient("google", options, defaults, ["issuer", "hostedDomain"]);
-  if (hostedDomain === undefined) return new OAuthStrategy(oidcFlow(issuer, client));
+  const more = ["issuer", "hostedDomain"];
+  if (hostedDomain === undefined) return oidcStrategy({ name: "google", issuer }, options, more);
 
-  const authorizationParameters = { ...client.authorizationParameters, hd: hostedDomain };
   const checkClaims = ({ hd }: Readonly<Record<string, unknown>>) => {
     // What the browser was asked for, it can leave out.
     if (typeof hd !== "string" || hd === "" || (hostedDomain !== "*" && hd.toLowerCase() !== hostedDomain.toLowerCase()))
       throw new CredentialError("wrong_hosted_domain", "Choose an account of the organisation that this is for");
   };
-  return new OAuthStrategy(oidcFlow(issuer, { ...client, authorizationParameters }, checkClaims));
+  return oidcStrategy({ name: "google", issuer, authorizationParameters: { hd: hostedDomain }, checkClaims }, options, more);
 }
 
 function assertHostedDomain(hostedDomain: unknown, parameters: GoogleOptions["authorizationParameters"]): void {

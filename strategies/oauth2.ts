@@ -1,7 +1,8 @@
 import { ConfigError } from "../lib/errors.ts";
-import { resolveClient, type OAuthClientOptions } from "../lib/oauth/client.ts";
-import { oauth2Flow, type OAuth2Provider } from "../lib/oauth/oauth2-flow.ts";
-import { OAuthStrategy } from "../lib/oauth/strategy.ts";
+import type { OAuthClientOptions } from "../lib/oauth/client.ts";
+import type { OAuth2Provider } from "../lib/oauth/oauth2-flow.ts";
+import { oauth2Strategy } from "../lib/oauth/provider-strategies.ts";
+import type { OAuthStrategy } from "../lib/oauth/strategy.ts";
 
 export type { OAuth2Provider } from "../lib/oauth/oauth2-flow.ts";
 export type { Profile } from "../lib/oauth/profile.ts";
@@ -32,7 +33,5 @@ export function oauth2<User>(provider: OAuth2Provider<User>, options: OAuthClien
   }
   if (typeof provider.profile !== "function")
     throw new ConfigError(`${provider.name}.profile`, "give a function from the userinfo answer to a profile");
-  const { name, scope } = provider;
-  const defaults = { name, scope, addresses: ENDPOINTS.map((endpoint) => provider[endpoint]) };
-  return new OAuthStrategy(oauth2Flow(provider, resolveClient(name, options, defaults)));
+  return oauth2Strategy(provider, options);
 }

@@ -1,7 +1,7 @@
 import { ConfigError } from "../lib/errors.ts";
-import { assertIssuer, resolveClient, type OAuthClientOptions } from "../lib/oauth/client.ts";
-import { oidcFlow } from "../lib/oauth/oidc-flow.ts";
-import { OAuthStrategy } from "../lib/oauth/strategy.ts";
+import { assertIssuer, type OAuthClientOptions } from "../lib/oauth/client.ts";
+import { oidcStrategy } from "../lib/oauth/provider-strategies.ts";
+import type { OAuthStrategy } from "../lib/oauth/strategy.ts";
 
 /** Options of {@link oidc}. */
 export interface OidcOptions extends OAuthClientOptions {
@@ -19,7 +19,7 @@ export interface OidcOptions extends OAuthClientOptions {
 export function oidc(options: OidcOptions): OAuthStrategy {
   const { issuer } = options ?? {};
   assertIssuer("oidc.issuer", issuer);
-  const client = resolveClient("oidc", options, { name: "oidc", scope: ["openid", "email", "profile"], addresses: [issuer] }, ["issuer"]);
-  if (!client.scope.includes("openid")) throw new ConfigError("oidc.scope", 'include "openid": without it there is no ID token');
-  return new OAuthStrategy(oidcFlow(issuer, client));
+  if (Array.isArray(options.scope) && !options.scope.includes("openid"))
+    throw new ConfigError("oidc.scope", 'include "openid": without it there is no ID token');
+  return oidcStrategy({ name: "oidc", issuer }, options, ["issuer"]);
 }

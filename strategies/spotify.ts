@@ -1,6 +1,7 @@
-import { resolveClient, type OAuthClientOptions } from "../lib/oauth/client.ts";
-import { oauth2Flow, type OAuth2Provider } from "../lib/oauth/oauth2-flow.ts";
-import { OAuthStrategy } from "../lib/oauth/strategy.ts";
+import type { OAuthClientOptions } from "../lib/oauth/client.ts";
+import type { OAuth2Provider } from "../lib/oauth/oauth2-flow.ts";
+import { oauth2Strategy } from "../lib/oauth/provider-strategies.ts";
+import type { OAuthStrategy } from "../lib/oauth/strategy.ts";
 
 interface SpotifyUser {
   readonly id: string;
@@ -33,6 +34,5 @@ const provider: OAuth2Provider<SpotifyUser> = {
  * @see https://developer.spotify.com/documentation/web-api/reference/users-profile/get-current-users-profile/
  */
 export function spotify(options: OAuthClientOptions): OAuthStrategy {
-  const addresses = [provider.authorizationEndpoint];
-  return new OAuthStrategy(oauth2Flow(provider, resolveClient("spotify", options, { ...provider, addresses })));
+  return oauth2Strategy(provider, options);
 }

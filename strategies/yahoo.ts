@@ -1,8 +1,6 @@
-import { resolveClient, type OAuthClientOptions } from "../lib/oauth/client.ts";
-import { oidcFlow } from "../lib/oauth/oidc-flow.ts";
-import { OAuthStrategy } from "../lib/oauth/strategy.ts";
-
-const ISSUER = "https://api.login.yahoo.com";
+import type { OAuthClientOptions } from "../lib/oauth/client.ts";
+import { oidcStrategy } from "../lib/oauth/provider-strategies.ts";
+import type { OAuthStrategy } from "../lib/oauth/strategy.ts";
 
 /**
  * Sign in with Yahoo. Scope: `openid email profile`.
@@ -11,6 +9,5 @@ const ISSUER = "https://api.login.yahoo.com";
  * @see https://developer.yahoo.com/sign-in-with-yahoo/
  */
 export function yahoo(options: OAuthClientOptions): OAuthStrategy {
-  const defaults = { name: "yahoo", scope: ["openid", "email", "profile"], addresses: [ISSUER] };
-  return new OAuthStrategy(oidcFlow(ISSUER, resolveClient("yahoo", options, defaults)));
+  return oidcStrategy({ name: "yahoo", issuer: "https://api.login.yahoo.com" }, options);
 }

@@ -2,14 +2,18 @@ import { assertFlag, assertOptions, assertTexts, resolveClock } from "../check-o
 import type { Clock } from "../clock.ts";
 import { ConfigError } from "../errors.ts";
 import { isLoopback } from "../loopback.ts";
+import { privateKeyJwt, type ClientAuthentication, type PrivateKeyAuthentication } from "./client-authentication.ts";
 import type { Fetch, ProviderHttp } from "./http.ts";
+import type { Profile } from "./profile.ts";
 
 /** What every provider strategy takes. Values from the environment may be `undefined`: a missing one is named. */
 export interface OAuthClientOptions {
   /** As registered with the provider. */
   clientId: string | undefined;
-  /** As registered with the provider; `null` for a public client, which PKCE alone protects. */
-  clientSecret: string | null | undefined;
+  /** As registered with the provider; `null` for a public client, which PKCE alone protects. Absent where a key stands in for it. */
+  clientSecret?: string | null | undefined;
+  /** A key instead of the secret (`private_key_jwt`), where the provider takes one. Default: the secret. */
+  clientAuthentication?: PrivateKeyAuthentication | undefined;
   /** The strategy's name, in its path and on accounts. Default: the provider's. */
   name?: string | undefined;
   /** What to ask for. Default: what signing in needs. */
@@ -20,6 +24,15 @@ export interface OAuthClientOptions {
   responseMode?: "query" | "form_post" | undefined;
   /** Further parameters of the authorization request, such as `{ access_type: "offline", prompt: "consent" }`. */
   authorizationParameters?: Readonly<Record<string, string>> | undefined;
+  /** The provider's `prompt`: `select_account`, `consent`, `login` or `none`, where it knows them. Default: the provider's choice. */
+  prompt?: string | undefined;
+  /** Whom to sign in, where that is known: an address or a user name, sent as `login_hint`. Default: nobody in particular. */
+  loginHint?: string | undefined;
+  /**
+   * Changes what is read of a person, by what the provider said: the userinfo answer, or the ID token's claims. What it returns replaces
+   * those fields; an address of its own counts as unverified, unless it says `emailVerified: true` too. Default: nothing is changed.
+   */
+  profile?: ProfileMapping | undefined;
   /** Talk plain http to a provider beyond loopback. Anybody on the way can sign in as anybody. Default: false. */
   allowInsecureRequests?: boolean | undefined;
   /** What makes the requests. Default: the global one. */
@@ -28,21 +41,42 @@ export interface OAuthClientOptions {
   clock?: Clock | undefined;
 }
 
+/** See {@link OAuthClientOptions.profile}. */
+export type ProfileMapping = (profile: Profile, said: Readonly<Record<string, unknown>>) => Partial<Profile> | Promise<Partial<Profile>>;
+
 /** {@link OAuthClientOptions}, checked and with defaults. */
 export interface OAuthClient {
   readonly name: string;
   readonly clientId: string;
   readonly clientSecret: string | null;
+  /** `null`: by the secret, in the way that the provider takes. */
+  readonly authentication: ClientAuthentication | null;
   readonly scope: readonly string[];
   readonly callbackUrl: string | null;
   readonly responseMode: "query" | "form_post";
   readonly authorizationParameters: Readonly<Record<string, string>>;
+  readonly mapProfile: ProfileMapping | null;
   readonly http: ProviderHttp;
   readonly clock: Clock;
 }
 
+/** What a provider brings to {@link resolveClient}. */
+export interface ProviderDefaults {
+  /** The strategy's name, in its path and on accounts. */
+  readonly name: string;
+  readonly scope: readonly string[];
+  /** Where it is reached, to be held against `allowInsecureRequests`. */
+  readonly addresses: readonly string[];
+  /** Parameters that it needs in each authorization request. */
+  readonly authorizationParameters?: Readonly<Record<string, string>> | undefined;
+  readonly responseMode?: "query" | "form_post" | undefined;
+  /** Stands in for the client secret. */
+  readonly authentication?: ((client: Pick<OAuthClient, "clientId" | "clock">) => ClientAuthentication) | undefined;
+}
+
 const OPTIONS = [
-  "clientId", "clientSecret", "name", "scope", "callbackUrl", "responseMode", "authorizationParameters", "allowInsecureRequests", "fetch", "clock",
+  "clientId", "clientSecret", "clientAuthentication", "name", "scope", "callbackUrl", "responseMode", "authorizationParameters", "prompt",
+  "loginHint", "profile", "allowInsecureRequests", "fetch", "clock",
 ]; // prettier-ignore
 
 /** Parameters that are ours to set: an application that could would switch a protection off. */
@@ -55,18 +89,20 @@ const RESERVED = new Set([
  * Checks a strategy's options.
  *
  * @param where the factory's name, for messages: `google`.
- * @param defaults the provider's `name` and `scope`, and the addresses it is reached at.
  * @param more further options that the factory knows.
  * @throws {ConfigError} naming the option and the fix.
  */
 export function resolveClient(
   where: string,
   options: OAuthClientOptions,
-  defaults: { readonly name: string; readonly scope: readonly string[]; readonly addresses: readonly string[] },
+  defaults: ProviderDefaults,
   more: readonly string[] = [],
 ): OAuthClient {
   assertOptions(where, options, [...OPTIONS, ...more]);
-  const { clientId, clientSecret, name = defaults.name, scope = defaults.scope, callbackUrl, responseMode = "query" } = options;
+  const { clientId, name = defaults.name, scope = defaults.scope, callbackUrl, responseMode = defaults.responseMode ?? "query" } = options;
+  const { clientAuthentication } = options;
+  const keyed = clientAuthentication !== undefined || defaults.authentication !== undefined;
+  const clientSecret = options.clientSecret === undefined && keyed ? null : options.clientSecret;
   const fault = (option: string, fix: string) => new ConfigError(`${where}.${option}`, fix);
 
   if (typeof clientId !== "string" || clientId === "")
@@ -86,22 +122,40 @@ export function resolveClient(
     if (RESERVED.has(parameter)) throw fault("authorizationParameters", `leave "${parameter}" out: it is set for you`);
     if (typeof value !== "string") throw fault("authorizationParameters", `give "${parameter}" as text`);
   }
+  const shown: Record<string, string> = {};
+  for (const [option, parameter] of [
+    ["prompt", "prompt"],
+    ["loginHint", "login_hint"],
+  ] as const) {
+    const value: unknown = options[option];
+    if (value === undefined) continue;
+    if (typeof value !== "string" || value === "") throw fault(option, "give a text, or leave it out");
+    if (Object.hasOwn(parameters, parameter)) throw fault("authorizationParameters", `leave "${parameter}" out: ${option} says it`);
+    shown[parameter] = value;
+  }
+  if (options.profile !== undefined && typeof options.profile !== "function")
+    throw fault("profile", "give a function of a profile and of what the provider said");
   assertFlag(`${where}.allowInsecureRequests`, options.allowInsecureRequests);
   if (options.fetch !== undefined && typeof options.fetch !== "function") throw fault("fetch", "give a function like the global fetch");
 
+  const clock = resolveClock(`${where}.clock`, options.clock);
   return {
     name,
     clientId,
     clientSecret,
+    authentication: clientAuthentication
+      ? privateKeyJwt(`${where}.clientAuthentication`, clientAuthentication)
+      : (defaults.authentication?.({ clientId, clock }) ?? null),
     scope: [...scope],
     callbackUrl: callbackUrl ?? null,
     responseMode,
-    authorizationParameters: { ...parameters },
+    authorizationParameters: { ...defaults.authorizationParameters, ...parameters, ...shown },
+    mapProfile: options.profile ?? null,
     http: {
       fetch: options.fetch ?? ((url, init) => globalThis.fetch(url, init)),
       plainHttp: options.allowInsecureRequests === true ? "all" : plainHttpOf(where, defaults.addresses),
     },
-    clock: resolveClock(`${where}.clock`, options.clock),
+    clock,
   };
 }
 

@@ -3,6 +3,7 @@ import { ProviderError } from "../errors.ts";
 import type { OAuthClient } from "./client.ts";
 import { engineFailure } from "./failure.ts";
 import { providerFetch } from "./http.ts";
+import type { OidcProvider } from "./oidc-provider.ts";
 
 /** Seconds that metadata counts as fresh. */
 const FRESH_TTL = 3600;
@@ -16,16 +17,17 @@ const RETRY_AFTER = 30;
  * same time share one request. A first try that failed is not remembered: the next caller asks anew.
  *
  * @returns a function that resolves to openid-client's configuration, with its key cache.
- *   It rejects with a `ProviderError`, among others when the metadata names another issuer than `issuer`, to the letter.
+ *   It rejects with a `ProviderError`, among others when the metadata names another issuer the provider's, to the letter, or one
+ *   that matches its `metadataIssuer`.
  * @see OpenID Connect Discovery 1.0, section 4.3.
  */
-export function createDiscovery(issuer: string, client: OAuthClient): () => Promise<openid.Configuration> {
+export function createDiscovery(provider: OidcProvider, client: OAuthClient): () => Promise<openid.Configuration> {
   let known: { config: openid.Configuration; fetchedAt: number; triedAt: number } | null = null;
   let asking: Promise<openid.Configuration> | null = null;
 
   const ask = async (): Promise<openid.Configuration> => {
     try {
-      const config = await discover(issuer, client);
+      const config = await discover(provider, client);
       known = { config, fetchedAt: client.clock.now(), triedAt: client.clock.now() };
       return config;
     } catch (error) {
@@ -47,31 +49,41 @@ export function createDiscovery(issuer: string, client: OAuthClient): () => Prom
   };
 }
 
-async function discover(issuer: string, client: OAuthClient): Promise<openid.Configuration> {
-  const config = await openid.discovery(new URL(issuer), client.clientId, client.clientSecret ?? undefined, undefined, {
-    execute: engineSettings(client),
+async function discover(provider: OidcProvider, client: OAuthClient): Promise<openid.Configuration> {
+  const { issuer, idTokenAlgorithm: alg } = provider;
+  const own = { ...(client.clientSecret === null ? {} : { client_secret: client.clientSecret }) };
+  const description = { ...own, ...(alg === undefined ? {} : { id_token_signed_response_alg: alg }) };
+  const config = await openid.discovery(new URL(issuer), client.clientId, description, client.authentication ?? undefined, {
+    execute: engineSettings(provider, client),
     [openid.customFetch]: providerFetch(client.http),
   });
   const metadata = config.serverMetadata();
-  if (metadata.issuer !== issuer) {
+  if (metadata.issuer !== issuer && !provider.metadataIssuer?.test(metadata.issuer)) {
     const cause = new Error(`the provider calls itself "${metadata.issuer}": give exactly that as issuer, instead of "${issuer}"`);
     throw new ProviderError("invalid_provider_response", "The provider's metadata is of another issuer", { cause });
   }
-  return withAdvertisedAuthentication(config, client);
+  return withAdvertisedAuthentication(config, provider, client);
 }
 
-/** How openid-client is set up for OpenID: ID tokens have their signature checked although they come over TLS, and http only where allowed. */
-function engineSettings({ http }: OAuthClient): ((config: openid.Configuration) => void)[] {
-  return [openid.enableNonRepudiationChecks, ...(http.plainHttp === "none" ? [] : [openid.allowInsecureRequests])];
+/**
+ * How openid-client is set up for OpenID: ID tokens have their signature checked although they come over TLS, and http only where allowed.
+ * It knows no keys but published ones, so a signature by the client secret is left to `oidcFlow`.
+ */
+function engineSettings({ idTokenAlgorithm }: OidcProvider, { http }: OAuthClient): ((config: openid.Configuration) => void)[] {
+  return [
+    ...(idTokenAlgorithm === undefined ? [openid.enableNonRepudiationChecks] : []),
+    ...(http.plainHttp === "none" ? [] : [openid.allowInsecureRequests]),
+  ];
 }
 
 /** The secret in the form body where the provider takes that, else in the Authorization header, which is what all must take. */
-function withAdvertisedAuthentication(config: openid.Configuration, client: OAuthClient): openid.Configuration {
+function withAdvertisedAuthentication(config: openid.Configuration, provider: OidcProvider, client: OAuthClient): openid.Configuration {
   const methods = config.serverMetadata().token_endpoint_auth_methods_supported;
-  if (client.clientSecret === null || methods?.includes("client_secret_post")) return config;
+  const post = provider.clientAuthentication === "post" || methods?.includes("client_secret_post");
+  if (client.authentication !== null || client.clientSecret === null || post) return config;
   const authentication = openid.ClientSecretBasic(client.clientSecret);
-  const basic = new openid.Configuration(config.serverMetadata(), client.clientId, client.clientSecret, authentication);
+  const basic = new openid.Configuration(config.serverMetadata(), client.clientId, config.clientMetadata(), authentication);
   basic[openid.customFetch] = providerFetch(client.http);
-  for (const apply of engineSettings(client)) apply(basic);
+  for (const apply of engineSettings(provider, client)) apply(basic);
   return basic;
 }

@@ -27,16 +27,29 @@ export function newAttempt(callbackUrl: string, begunAt: number, { reauthenticat
   return { state: randomToken(32), nonce: randomToken(32), codeVerifier: randomToken(32), callbackUrl: canonical, begunAt, reauthenticate };
 }
 
+/** What a provider does otherwise than RFC 6749 and RFC 7636 have it. */
+export interface Deviations {
+  /** Between scopes. Default: a space. */
+  readonly scopeSeparator?: " " | "," | undefined;
+  /** `refused`: it does not take PKCE's parameters, so state alone protects. Default: `used`. */
+  readonly pkce?: "used" | "refused" | undefined;
+}
+
 /** The parameters that every authorization request has. @see RFC 6749, section 4.1.1; RFC 7636, section 4.3. */
-export function authorizationParameters(client: OAuthClient, attempt: Attempt, scope: readonly string[]): Record<string, string> {
+export function authorizationParameters(
+  client: OAuthClient,
+  attempt: Attempt,
+  scope: readonly string[],
+  { scopeSeparator = " ", pkce = "used" }: Deviations = {},
+): Record<string, string> {
+  const challenge = { code_challenge: sha256(attempt.codeVerifier).toString("base64url"), code_challenge_method: "S256" };
   return {
     ...client.authorizationParameters,
     redirect_uri: attempt.callbackUrl,
     response_type: "code",
     state: attempt.state,
-    code_challenge: sha256(attempt.codeVerifier).toString("base64url"),
-    code_challenge_method: "S256",
-    ...(scope.length === 0 ? {} : { scope: scope.join(" ") }),
+    ...(pkce === "used" ? challenge : {}),
+    ...(scope.length === 0 ? {} : { scope: scope.join(scopeSeparator) }),
     ...(client.responseMode === "form_post" ? { response_mode: "form_post" } : {}),
   };
 }

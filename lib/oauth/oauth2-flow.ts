@@ -2,17 +2,17 @@ import * as openid from "openid-client";
 import { RequestError } from "../errors.ts";
 import type { OAuthClient } from "./client.ts";
 import { invalidResponse } from "./failure.ts";
-import { authorizationParameters, callbackWith, checked, refreshTokenOf, type ProviderFlow } from "./flow.ts";
+import type { ClientAuthentication } from "./client-authentication.ts";
+import { authorizationParameters, callbackWith, checked, refreshTokenOf, type Deviations, type ProviderFlow } from "./flow.ts";
 import { providerFetch } from "./http.ts";
-import { toIdentity, toTokenSet, type Profile } from "./profile.ts";
-import { plainTokenReplies } from "./token-reply.ts";
+import { mapped, toIdentity, toTokenSet, type Profile } from "./profile.ts";
+import { plainTokenReplies, type TokenDialect } from "./token-reply.ts";
 
 /** A provider of plain OAuth 2, as data. `User` is what its userinfo endpoint answers. */
-export interface OAuth2Provider<User> {
+export interface OAuth2Provider<User> extends Deviations, TokenDialect {
   /** The strategy's name, in its path and on accounts. */
   readonly name: string;
   readonly authorizationEndpoint: string;
-  readonly tokenEndpoint: string;
   /** Answers JSON about the person whose access token it is shown. */
   readonly userinfoEndpoint: string;
   /** What to ask for, to be able to sign somebody in. */
@@ -21,6 +21,16 @@ export interface OAuth2Provider<User> {
   readonly issuer?: string | undefined;
   /** How the client shows its secret: in the form body, or by HTTP Basic. Default: `post`. */
   readonly clientAuthentication?: "post" | "basic" | undefined;
+  /** What it calls the client id, there and in the token request. Default: `client_id`. */
+  readonly clientIdParameter?: string | undefined;
+  /** Parameters that every authorization request needs. The application's own go before them. */
+  readonly authorizationParameters?: Readonly<Record<string, string>> | undefined;
+  /** Default: GET. A POST has no body. */
+  readonly userinfoMethod?: "GET" | "POST" | undefined;
+  /** Parameters of the userinfo request that depend on the access token, such as a proof made of it. */
+  readonly userinfoParameters?: ((accessToken: string) => Readonly<Record<string, string>>) | undefined;
+  /** Headers of the userinfo request, and of those that `profile` makes. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Reads the answer. `get` fetches more JSON, with the access token, where the answer does not say it all. */
   readonly profile: (user: User, get: <T>(url: string) => Promise<T>) => Profile | Promise<Profile>;
 }
@@ -36,11 +46,19 @@ export function oauth2Flow<User>(provider: OAuth2Provider<User>, client: OAuthCl
   const issuer = provider.issuer ?? origin;
   const config = configure(provider, issuer, client);
 
-  const get = async <T>(accessToken: string, url: string): Promise<T> => {
-    const headers = new Headers({ accept: "application/json", "user-agent": "latchkey" });
-    const response = await openid.fetchProtectedResource(config, accessToken, new URL(url), "GET", undefined, headers);
-    if (response.status !== 200) throw invalidResponse(new Error(`${new URL(url).pathname} answers ${response.status}`));
+  const ask = async <T>(accessToken: string, url: URL, method: "GET" | "POST" = "GET"): Promise<T> => {
+    const headers = new Headers({ accept: "application/json", "user-agent": "latchkey", ...provider.headers });
+    const response = await openid.fetchProtectedResource(config, accessToken, url, method, undefined, headers);
+    if (response.status !== 200) throw invalidResponse(new Error(`${url.pathname} answers ${response.status}`));
     return (await response.json()) as T;
+  };
+
+  const userinfo = async (accessToken: string): Promise<User & object> => {
+    const url = new URL(provider.userinfoEndpoint);
+    for (const [name, value] of Object.entries(provider.userinfoParameters?.(accessToken) ?? {})) url.searchParams.set(name, value);
+    const user = await ask<User>(accessToken, url, provider.userinfoMethod);
+    if (typeof user !== "object" || user === null) throw invalidResponse(new Error("the userinfo endpoint answers no object"));
+    return user;
   };
 
   return {
@@ -51,17 +69,19 @@ export function oauth2Flow<User>(provider: OAuth2Provider<User>, client: OAuthCl
       checked(async () => {
         if (attempt.reauthenticate)
           throw new RequestError("This provider cannot vouch that you signed in again", "reauthentication_unsupported");
-        return openid.buildAuthorizationUrl(config, authorizationParameters(client, attempt, scope));
+        const url = openid.buildAuthorizationUrl(config, authorizationParameters(client, attempt, scope, provider));
+        return provider.clientIdParameter === undefined ? url : renamed(url, "client_id", provider.clientIdParameter);
       }),
 
     complete: (attempt, parameters) =>
       checked(async () => {
         const answer = withoutIssuer(parameters, origin);
-        const checks = { expectedState: attempt.state, pkceCodeVerifier: attempt.codeVerifier };
+        const pkce = provider.pkce === "refused" ? {} : { pkceCodeVerifier: attempt.codeVerifier };
+        const checks = { expectedState: attempt.state, ...pkce };
         const reply = await openid.authorizationCodeGrant(config, callbackWith(attempt, answer), checks);
-        const user = await get<User>(reply.access_token, provider.userinfoEndpoint);
-        if (typeof user !== "object" || user === null) throw invalidResponse(new Error("the userinfo endpoint answers no object"));
-        const profile = await provider.profile(user, (url) => get(reply.access_token, url));
+        const user = await userinfo(reply.access_token);
+        const said = await provider.profile(user, (url) => ask(reply.access_token, new URL(url)));
+        const profile = await mapped(said, client.mapProfile, user);
         return toIdentity(profile, { provider: client.name, issuer, tokens: toTokenSet(reply, client.clock.now()) });
       }),
 
@@ -82,17 +102,30 @@ function configure<User>(provider: OAuth2Provider<User>, issuer: string, client:
     authorization_endpoint: provider.authorizationEndpoint,
     token_endpoint: provider.tokenEndpoint,
   };
-  const secret = client.clientSecret;
-  const authentication =
-    secret === null
-      ? openid.None()
-      : provider.clientAuthentication === "basic"
-        ? openid.ClientSecretBasic(secret)
-        : openid.ClientSecretPost(secret);
-  const config = new openid.Configuration(metadata, client.clientId, secret ?? undefined, authentication);
-  config[openid.customFetch] = plainTokenReplies(provider.tokenEndpoint, providerFetch(client.http));
+  const config = new openid.Configuration(metadata, client.clientId, client.clientSecret ?? undefined, authenticationOf(provider, client));
+  config[openid.customFetch] = plainTokenReplies(provider, providerFetch(client.http));
   if (client.http.plainHttp !== "none") openid.allowInsecureRequests(config);
   return config;
+}
+
+function authenticationOf<User>(provider: OAuth2Provider<User>, client: OAuthClient): ClientAuthentication {
+  const { clientSecret: secret, authentication } = client;
+  if (authentication) return authentication;
+  const parameter = provider.clientIdParameter;
+  if (parameter !== undefined) {
+    return function renamedClientId(_as, { client_id }, body) {
+      body.set(parameter, client_id);
+      if (secret !== null) body.set("client_secret", secret);
+    };
+  }
+  if (secret === null) return openid.None();
+  return provider.clientAuthentication === "basic" ? openid.ClientSecretBasic(secret) : openid.ClientSecretPost(secret);
+}
+
+function renamed(url: URL, from: string, to: string): URL {
+  url.searchParams.set(to, url.searchParams.get(from) ?? "");
+  url.searchParams.delete(from);
+  return url;
 }
 
 /** Such a provider has no metadata to say its issuer identifier, so what it says of itself is held against where it lives. */

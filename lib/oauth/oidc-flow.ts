@@ -1,3 +1,4 @@
+import { compactVerify } from "jose";
 import * as openid from "openid-client";
 import { CredentialError } from "../errors.ts";
 import type { Attempt } from "./attempts.ts";
@@ -6,18 +7,19 @@ import { createDiscovery } from "./discovery.ts";
 import { invalidResponse } from "./failure.ts";
 import { authorizationParameters, callbackWith, checked, refreshTokenOf, type ProviderFlow } from "./flow.ts";
 import { createLogoutTokenReader } from "./logout-token.ts";
-import { toIdentity, toTokenSet, type Profile } from "./profile.ts";
+import type { OidcProvider } from "./oidc-provider.ts";
+import { mapped, toIdentity, toTokenSet, type Profile } from "./profile.ts";
 
 /**
- * The authorization code flow of OpenID Connect with the provider at `issuer`: PKCE, state, nonce, the `iss` of the answer, the ID token's
+ * The authorization code flow of OpenID Connect: PKCE, state, nonce, the `iss` of the answer, the ID token's
  * signature, issuer, audience and times are checked, and its subject against the one of userinfo. Userinfo is asked only for what the
  * ID token leaves out. Requests are pushed (RFC 9126) where the provider takes that.
  *
- * @param checkClaims throws one of our errors for an ID token that holds, but does not do.
  * @see OpenID Connect Core 1.0, section 3.1; RFC 9207; RFC 9700.
  */
-export function oidcFlow(issuer: string, client: OAuthClient, checkClaims?: (claims: openid.IDToken) => void): ProviderFlow {
-  const discover = createDiscovery(issuer, client);
+export function oidcFlow(provider: OidcProvider, client: OAuthClient): ProviderFlow {
+  const { issuer } = provider;
+  const discover = createDiscovery(provider, client);
   const readLogoutToken = createLogoutTokenReader(issuer, client, discover);
 
   return {
@@ -28,7 +30,7 @@ export function oidcFlow(issuer: string, client: OAuthClient, checkClaims?: (cla
       checked(async () => {
         const config = await discover();
         const parameters = {
-          ...authorizationParameters(client, attempt, scope),
+          ...authorizationParameters(client, attempt, scope, provider),
           nonce: attempt.nonce,
           // OpenID Connect Core 1.0, section 3.1.2.1: max_age obliges the provider to say when it authenticated the person.
           ...(attempt.reauthenticate ? { prompt: "login", max_age: "0" } : {}),
@@ -43,12 +45,20 @@ export function oidcFlow(issuer: string, client: OAuthClient, checkClaims?: (cla
     complete: (attempt, parameters) =>
       checked(async () => {
         const config = await discover();
-        const reply = await openid.authorizationCodeGrant(config, callbackWith(attempt, parameters), grantChecks(attempt, client));
+        const reply = await openid.authorizationCodeGrant(
+          config,
+          callbackWith(attempt, parameters),
+          grantChecks(attempt, client, provider),
+        );
         const idToken = reply.claims();
         if (!idToken) throw invalidResponse(new Error("the reply has no ID token"));
-        checkClaims?.(idToken);
-        const userinfo = await missingClaims(config, reply.access_token, idToken, client);
-        return toIdentity(standardClaims(idToken, userinfo), {
+        if (provider.idTokenAlgorithm) await checkSecretSignature(reply.id_token, client, provider.idTokenAlgorithm);
+        provider.checkClaims?.(idToken);
+        const userinfo = provider.userinfo === "never" ? {} : await missingClaims(config, reply.access_token, idToken, client);
+        const claims = { ...userinfo, ...idToken };
+        const standard = standardClaims(idToken, userinfo);
+        const said = provider.profile?.(standard, claims, parameters) ?? standard;
+        return toIdentity(await mapped(said, client.mapProfile, claims), {
           provider: client.name,
           issuer: idToken.iss,
           tokens: toTokenSet(reply, client.clock.now()),
@@ -60,6 +70,7 @@ export function oidcFlow(issuer: string, client: OAuthClient, checkClaims?: (cla
     refresh: (tokens) =>
       checked(async () => {
         const reply = await openid.refreshTokenGrant(await discover(), refreshTokenOf(tokens));
+        if (provider.idTokenAlgorithm && reply.id_token) await checkSecretSignature(reply.id_token, client, provider.idTokenAlgorithm);
         const before = tokens.idToken === null ? undefined : subjectOf(tokens.idToken);
         const after = reply.claims()?.sub;
         // OpenID Connect Core 1.0, section 12.2: a refreshed ID token is about the same person.
@@ -83,15 +94,27 @@ export function oidcFlow(issuer: string, client: OAuthClient, checkClaims?: (cla
   };
 }
 
-function grantChecks(attempt: Attempt, { clock }: OAuthClient): openid.AuthorizationCodeGrantChecks {
+function grantChecks(attempt: Attempt, { clock }: OAuthClient, { pkce }: OidcProvider): openid.AuthorizationCodeGrantChecks {
   return {
     expectedState: attempt.state,
     expectedNonce: attempt.nonce,
-    pkceCodeVerifier: attempt.codeVerifier,
+    ...(pkce === "refused" ? {} : { pkceCodeVerifier: attempt.codeVerifier }),
     idTokenExpected: true,
     // As old as the attempt: then the person was authenticated after it began, however long they took over it.
     ...(attempt.reauthenticate ? { maxAge: Math.ceil((clock.now() - attempt.begunAt) / 1000) } : {}),
   };
+}
+
+/**
+ * openid-client checked the claims; a signature by the client secret is checked here.
+ * @see OpenID Connect Core 1.0, section 10.1.
+ */
+async function checkSecretSignature(idToken: string | undefined, { clientSecret }: OAuthClient, algorithm: "HS256"): Promise<void> {
+  try {
+    await compactVerify(idToken ?? "", Buffer.from(clientSecret ?? ""), { algorithms: [algorithm] });
+  } catch (error) {
+    throw invalidResponse(error);
+  }
 }
 
 /** Userinfo, when a claim that a requested scope stands for is not in the ID token. @see OpenID Connect Core 1.0, sections 5.3, 5.4. */

@@ -35,6 +35,21 @@ export function toIdentity(profile: Profile, from: Pick<Identity, "provider" | "
   };
 }
 
+/**
+ * A profile as the application's own mapping has it, where there is one. What the provider says of an address holds for that one alone:
+ * another that the mapping gives is unverified, unless the mapping itself says otherwise.
+ */
+export async function mapped(
+  profile: Profile,
+  map: ((profile: Profile, said: Readonly<Record<string, unknown>>) => Partial<Profile> | Promise<Partial<Profile>>) | null,
+  said: object,
+): Promise<Profile> {
+  if (!map) return profile;
+  const own = await map(profile, { ...said });
+  const another = own.email !== undefined && own.email !== profile.email;
+  return { ...profile, ...(another ? { emailVerified: false } : {}), ...own };
+}
+
 /** The bits of a token endpoint's reply that we keep. */
 export interface TokenReply {
   readonly access_token: string;

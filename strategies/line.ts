@@ -1,0 +1,24 @@
+import type { OAuthClientOptions } from "../lib/oauth/client.ts";
+import { oidcStrategy } from "../lib/oauth/provider-strategies.ts";
+import type { OAuthStrategy } from "../lib/oauth/strategy.ts";
+
+/**
+ * Sign in with LINE; `clientId` is the channel's id. Scope: `openid email profile`, of which the address has to be applied for.
+ * It never counts as verified: LINE does not say that it is. The ID token is signed by the channel's secret (HS256).
+ *
+ * @throws {ConfigError} when an option is unknown, missing or misshapen.
+ * @see https://developers.line.biz/en/docs/line-login/integrate-line-login/
+ */
+export function line(options: OAuthClientOptions): OAuthStrategy {
+  return oidcStrategy(
+    {
+      name: "line",
+      issuer: "https://access.line.me",
+      clientAuthentication: "post",
+      idTokenAlgorithm: "HS256",
+      userinfo: "never",
+      profile: (standard) => ({ ...standard, emailVerified: false }),
+    },
+    options,
+  );
+}

@@ -1,0 +1,42 @@
+import { ConfigError } from "../lib/errors.ts";
+import type { OAuthClientOptions } from "../lib/oauth/client.ts";
+import { oidcStrategy } from "../lib/oauth/provider-strategies.ts";
+import type { OAuthStrategy } from "../lib/oauth/strategy.ts";
+
+/** Options of {@link microsoft}. */
+export interface MicrosoftOptions extends OAuthClientOptions {
+  /**
+   * Whose accounts: a directory's id or domain, `organizations` (of any directory), `consumers` (personal ones) or `common` (all).
+   * Default: `common`.
+   */
+  tenant?: string | undefined;
+}
+
+const AUTHORITY = "https://login.microsoftonline.com";
+/** The metadata of a tenant names its id, and that of many a template; ID tokens always say the directory of the person. */
+const METADATA_ISSUER = /^https:\/\/login\.microsoftonline\.com\/(?:\{tenantid\}|[\da-f-]{36})\/v2\.0$/;
+
+/**
+ * Sign in with Microsoft (Entra ID). Scope: `openid email profile`. The account's issuer is that of the person's own directory.
+ * Anybody can run a directory and write any address into it, so one counts as verified only by the optional claim `xms_edov` (true).
+ *
+ * @throws {ConfigError} when an option is unknown, missing or misshapen.
+ * @see https://learn.microsoft.com/en-us/entra/identity-platform/v2-protocols-oidc
+ * @see https://learn.microsoft.com/en-us/entra/identity-platform/optional-claims-reference for `xms_edov`.
+ */
+export function microsoft(options: MicrosoftOptions): OAuthStrategy {
+  const { tenant = "common" } = options ?? {};
+  if (typeof tenant !== "string" || !/^[\w-]+(?:\.[\w-]+)*$/.test(tenant))
+    throw new ConfigError("microsoft.tenant", 'give a directory\'s id or domain, "organizations", "consumers" or "common"');
+  return oidcStrategy(
+    {
+      name: "microsoft",
+      issuer: `${AUTHORITY}/${tenant.toLowerCase()}/v2.0`,
+      metadataIssuer: METADATA_ISSUER,
+      userinfo: "never",
+      profile: (standard, { xms_edov }) => ({ ...standard, emailVerified: xms_edov === true }),
+    },
+    options,
+    ["tenant"],
+  );
+}
