@@ -13,6 +13,8 @@ export interface AccountDirectory {
   allOf(userId: string): Promise<AccountRecord[]>;
   /** Inserts the record, or resolves to the one that has its identity. */
   insertOrFind(fresh: AccountRecord): Promise<{ record: AccountRecord; inserted: boolean }>;
+  /** Inserts all of the records, or none and resolves to `false`: one of their identities is taken. */
+  insertAll(fresh: readonly AccountRecord[]): Promise<boolean>;
   /** Compare-and-set, tried again on the newer record. `apply` may give the record back to leave it. `null` when it is gone. */
   change(id: string, apply: (record: AccountRecord) => AccountRecord): Promise<AccountRecord | null>;
   /**
@@ -83,6 +85,8 @@ export function createAccountDirectory({ store, clock, events, ids }: AccountDir
       }
       throw tooBusy();
     },
+
+    insertAll: (fresh) => store.commit(fresh.map((record) => ({ op: "insert", in: accountCollection, record: encodeAccount(record) }))),
 
     async change(id, apply) {
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {

@@ -8,7 +8,7 @@ import { accountNotFound, createAccountDirectory, MAX_ATTEMPTS, tooBusy } from "
 import { CREDENTIAL, openToken, withTokens, type AccountRecord, type AccountSummary, type IdentityKey } from "./account-record.ts";
 import type { Events, RequestSource } from "./events.ts";
 import { createFreshTokens, type FreshToken, type FreshTokenOptions, type FreshTokensParts } from "./fresh-tokens.ts";
-import type { Identity, TokenSet } from "./strategy.ts";
+import { isProviderStrategy, type Identity, type TokenSet } from "./strategy.ts";
 
 export type { AccountSummary, IdentityKey } from "./account-record.ts";
 export type { FreshToken, FreshTokenOptions, RefreshTokenSet } from "./fresh-tokens.ts";
@@ -16,6 +16,14 @@ export type { FreshToken, FreshTokenOptions, RefreshTokenSet } from "./fresh-tok
 /** Where a change was asked from, for its event. */
 interface From {
   readonly source?: RequestSource | null | undefined;
+}
+
+/** An account that another system kept. */
+export interface AdoptedAccount {
+  readonly identity: IdentityKey;
+  readonly tokens: TokenSet | null;
+  /** Unix ms. */
+  readonly createdAt: number;
 }
 
 /** Identities linked to users, with the providers' tokens. An identity is (provider, issuer, subject), unique in the store. */
@@ -57,6 +65,14 @@ export interface Accounts {
    * resolves to `false` when it was changed meanwhile.
    */
   setPassword(userId: string, hash: string | null, options?: { replacing?: string | null }): Promise<boolean>;
+
+  /** What accounts made through a configured strategy are kept under; `null` when there is none of that name. Asks nobody. */
+  issuerOf(provider: string): string | null;
+  /**
+   * Inserts all that another system kept for a user, accounts and the hash of a password, in one commit; it tells no listener. One write.
+   * @returns `false` when one of them is there already, whoever has it: then none was inserted.
+   */
+  adopt(userId: string, kept: { readonly accounts: readonly AdoptedAccount[]; readonly password: string | null }): Promise<boolean>;
 
   /** First step of a first sign-in: a pending account that names the user to be, or the account that is there already. Two waits at most. */
   begin(identity: IdentityKey, userId: string): Promise<AccountSummary>;
@@ -188,6 +204,20 @@ export function createAccounts({
         return held ? { ...record, password: hash, account: { ...record.account, updatedAt: clock.now() } } : record;
       });
       return changed !== null && held;
+    },
+
+    issuerOf(provider) {
+      const strategy = strategies.get(provider);
+      return strategy === undefined ? null : isProviderStrategy(strategy) ? strategy.issuer : provider;
+    },
+
+    async adopt(userId, { accounts, password }) {
+      const records = accounts.map(({ identity, tokens, createdAt }) => {
+        const blank = directory.blank(identity, userId);
+        return withNewer({ ...blank, account: { ...blank.account, createdAt } }, tokens);
+      });
+      const credential = password === null ? [] : [directory.blank(credentialOf(userId), userId, { password })];
+      return directory.insertAll([...records, ...credential]);
     },
 
     async begin(identity, userId) {

@@ -15,6 +15,8 @@ export interface PasswordHasher {
    * `outdated`: it matched, and should be hashed again. @throws {AuthError} 503 `too_busy`.
    */
   verify(password: string, stored: string | null): Promise<{ readonly matches: boolean; readonly outdated: boolean }>;
+  /** Whether a stored hash is of a format that can be compared with. */
+  recognises(stored: string): boolean;
 }
 
 export interface PasswordHasherParts {
@@ -41,7 +43,11 @@ export function createPasswordHasher({ cost, foreignHashes, queue = defaultQueue
     }
   };
 
+  const foreignOf = (stored: string) => foreignHashes.find((format) => format.recognises(stored));
+
   return {
+    recognises: (stored) => isOurs(stored) || foreignOf(stored) !== undefined,
+
     hash: (form) => queue.run(async () => (await argon2()).hash(form, settings)),
 
     async verify(password, stored) {
@@ -51,17 +57,12 @@ export function createPasswordHasher({ cost, foreignHashes, queue = defaultQueue
           await compare(password, dummy);
           return NO;
         }
-        const foreign = stored.startsWith("$argon2") ? undefined : foreignHashes.find((format) => format.recognises(stored));
+        const foreign = isOurs(stored) ? undefined : foreignOf(stored);
         const matches = foreign ? (await foreign.verify(password, stored)) === true : await compare(password, stored);
         return { matches, outdated: matches && !stored.startsWith(prefix) };
       });
     },
   };
-}
-
-/** Loaded with the first password: an application without passwords never pays for it. */
-function argon2() {
-  return import("@node-rs/argon2");
 }
 
 /** A hasher whose work is measured, waiting for a turn included. */
@@ -71,6 +72,15 @@ export function measuredHasher(hasher: PasswordHasher, telemetry: Telemetry): Pa
     hash: (form) => telemetry.span("latchkey.password.hash", {}, () => hasher.hash(form)),
     verify: (password, stored) => telemetry.span("latchkey.password.verify", {}, () => hasher.verify(password, stored)),
   };
+}
+
+function isOurs(stored: string): boolean {
+  return stored.startsWith("$argon2");
+}
+
+/** Loaded with the first password: an application without passwords never pays for it. */
+function argon2() {
+  return import("@node-rs/argon2");
 }
 
 function defaultQueue(): PasswordQueue {

@@ -71,6 +71,8 @@ export interface Passwords extends PasswordLinks {
   change(options: From & { readonly userId: string; readonly password: string; readonly keep?: Session | undefined }): Promise<void>;
   /** Whether somebody may have this password. @throws {RequestError} `weak_password`. */
   readonly policy: PasswordPolicy;
+  /** Whether a hash that another system wrote is of a format that signing in compares with: argon2, or one of `foreignHashes`. */
+  recognises(hash: string): boolean;
 }
 
 export interface PasswordsParts {
@@ -161,6 +163,7 @@ export function createPasswords(parts: PasswordsParts): Passwords {
   return {
     ...links,
     policy,
+    recognises: hasher.recognises,
 
     async signUp({ email: typed, password, name = null, source = null, origin }) {
       const email = normaliseEmail(typed);

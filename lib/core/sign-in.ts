@@ -184,8 +184,8 @@ function verifiedEmail({ email, emailVerified }: Identity): string | null {
   }
 }
 
-/** What of a provider's text may be kept: one line of a name, and a picture that is a web address. */
-function profileOf({ name, image }: Identity): { name: string | null; image: string | null } {
+/** What of others' text may be kept: one line of a name, and a picture that is a web address. */
+export function profileOf({ name, image }: Pick<Identity, "name" | "image">): { name: string | null; image: string | null } {
   const line = typeof name === "string" ? [...name.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").trim()].slice(0, MAX_NAME).join("") : "";
   const url = typeof image === "string" && image.length <= MAX_IMAGE && URL.canParse(image) ? new URL(image) : null;
   return { name: line || null, image: url && ["https:", "http:"].includes(url.protocol) ? url.href : null };

@@ -54,6 +54,8 @@ export interface NewUser {
   readonly emailVerified?: boolean | undefined;
   readonly name?: string | null | undefined;
   readonly image?: string | null | undefined;
+  /** When the person came, Unix ms. Default: now. */
+  readonly createdAt?: number | undefined;
 }
 
 /** What a caller may change of a user. */
@@ -95,11 +97,11 @@ export function createUsers({ store, clock, ids = () => randomToken(16) }: Users
 
     findById: (id) => store.findById(id),
 
-    async create({ id = ids(), email = null, emailVerified = false, name = null, image = null } = {}) {
+    async create({ id = ids(), email = null, emailVerified = false, name = null, image = null, createdAt } = {}) {
       const address = email === null ? null : normaliseEmail(email);
       const now = clock.now();
       const proof = verification(emailVerified && address !== null);
-      const user = await store.create({ id, email: address, ...proof, name, image, createdAt: now, updatedAt: now });
+      const user = await store.create({ id, email: address, ...proof, name, image, createdAt: createdAt ?? now, updatedAt: now });
       if (user.id !== id) throw new ConfigError("users", "create() must keep the id it is given");
       return user;
     },

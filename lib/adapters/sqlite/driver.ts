@@ -37,8 +37,8 @@ const drivers: readonly { readonly name: string; readonly open: (module: unknown
  * Opens a file with the first driver that is there. A file that is made can be read by its owner alone, as can what SQLite puts beside it.
  * @throws {ConfigError} when none is, or the file cannot be opened.
  */
-export function openDatabase(path: string): SqliteDatabase {
-  makePrivate(path);
+export function openDatabase(path: string, option = "sqliteStore.path"): SqliteDatabase {
+  makePrivate(path, option);
   const require = createRequire(import.meta.url);
   for (const { name, open } of drivers) {
     let Database: Open;
@@ -51,18 +51,18 @@ export function openDatabase(path: string): SqliteDatabase {
       return new Database(path);
     } catch (cause) {
       if (isUnusable(cause)) continue;
-      throw new ConfigError("sqliteStore.path", `${name} cannot open it`, cause);
+      throw new ConfigError(option, `${name} cannot open it`, cause);
     }
   }
-  throw new ConfigError("sqliteStore.path", "install better-sqlite3 or libsql, use Node 22.13 or newer, or pass an opened `database`");
+  throw new ConfigError(option, "install better-sqlite3 or libsql, use Node 22.13 or newer, or pass an opened `database`");
 }
 
-function makePrivate(path: string): void {
+function makePrivate(path: string, option: string): void {
   if (path.startsWith(":") || path.startsWith("file:")) return; // in memory, or a URI
   try {
     closeSync(openSync(path, "a", 0o600));
   } catch (cause) {
-    throw new ConfigError("sqliteStore.path", "it cannot be opened: is its folder there, and yours to write?", cause);
+    throw new ConfigError(option, "it cannot be opened: is its folder there, and yours to write?", cause);
   }
 }
 
