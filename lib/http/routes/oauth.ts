@@ -5,6 +5,8 @@ import { text } from "../input.ts";
 import { page } from "../page.ts";
 import { asAuthError, detailOf } from "../problem.ts";
 import { beginRoundTrip, completeRoundTrip, type StrategyCall } from "../round-trip.ts";
+import { ESTABLISHING, HOOK, PROVIDER, RACED, RETURN_TO } from "../openapi-problems.ts";
+import { onwardSchema, signedInSchema, steppedUpSchema } from "../openapi-schemas.ts";
 import { route, type Reply } from "../route.ts";
 import { backChannelLogoutRoute } from "./back-channel-logout.ts";
 
@@ -33,6 +35,7 @@ export const oauthRoutes = [
     path: "/providers",
     summary: "The ways to sign in through somebody else.",
     query: z.strictObject({}),
+    answers: { 200: z.array(z.strictObject({ provider: z.string(), url: z.string() })) },
     async handle({ kit, http }) {
       const names = [...kit.strategies.keys()].sort();
       return { json: names.map((name) => ({ provider: name, url: `${http.basePath}/login/${name}` })) };
@@ -47,6 +50,13 @@ export const oauthRoutes = [
     params: provider,
     query: z.strictObject({ return_to: text(2048).optional() }),
     limit: "300/1h",
+    answers: {
+      200: z.union([onwardSchema, signedInSchema]),
+      303: "To the provider.",
+      errorPage: "What went wrong, and how to go on.",
+      problems: [...PROVIDER, ...ESTABLISHING],
+      default: HOOK,
+    },
     handle: (call) => orFailure(call, () => beginRoundTrip(call, signIn(call, call.query.return_to))),
   }),
 
@@ -58,6 +68,12 @@ export const oauthRoutes = [
     params: provider,
     body: z.record(z.string().max(64), z.string().max(1024)),
     limit: "300/1h",
+    answers: {
+      200: z.union([onwardSchema, signedInSchema]),
+      303: RETURN_TO,
+      problems: [...PROVIDER, ...ESTABLISHING],
+      default: HOOK,
+    },
     handle: (call) => orFailure(call, () => beginRoundTrip(call, signIn(call, call.body["return_to"]))),
   }),
 
@@ -68,6 +84,14 @@ export const oauthRoutes = [
     summary: "Where a provider sends the browser back to.",
     params: provider,
     query: callbackInput,
+    answers: {
+      200: z.union([signedInSchema, steppedUpSchema, z.strictObject({ linked: z.string() })]),
+      303: RETURN_TO,
+      page: "A page that leads here again, with the cookies that stay behind when another site leads here.",
+      errorPage: "What went wrong, and how to go on.",
+      problems: [...PROVIDER, ...ESTABLISHING, ...RACED],
+      default: HOOK,
+    },
     handle: async (call) =>
       arrivesWithoutSession(call) ? { html: onwardPage(call.req.originalUrl) } : orFailure(call, () => completeRoundTrip(call, call.query)),
   }),
@@ -80,6 +104,7 @@ export const oauthRoutes = [
     crossSite: true,
     params: provider,
     body: callbackInput,
+    answers: { 303: "To the same callback by GET." },
     async handle({ http, params, body }) {
       const query = new URLSearchParams();
       for (const name of CALLBACK_FIELDS) {
