@@ -40,7 +40,9 @@ import { EmailDeliveryError, type EmailMessage, type EmailTransport } from "./em
 import { ConfigError } from "./errors.ts";
 import { createMiddleware } from "./http/middleware.ts";
 import { mailsCodes } from "./http/route-table.ts";
+import { inspectAuth, type Inspection } from "./inspection.ts";
 import { resolveOptions, type AuthConfig, type AuthOptions } from "./options.ts";
+import type { RecordStore } from "./storage/record-store.ts";
 
 /** What {@link createAuth} makes: an Express middleware that holds the services. Every flow that has a route can be called from code. */
 export interface Auth extends RequestHandler, PersonalDataService {
@@ -62,6 +64,10 @@ export interface Auth extends RequestHandler, PersonalDataService {
   /** Tokens that the application keeps for its users. */
   readonly tokens: Tokens;
   readonly events: Events;
+  /** Where all of it is kept, as the application gave it. */
+  readonly store: RecordStore;
+  /** For operators: how this is configured and what was found wrong with it, with the store's own findings. Shows no secret. A few reads of the store. */
+  inspect(): Promise<Inspection>;
   /** What happened, kept in the store; `null` unless the `audit` option is set. */
   readonly audit: Audit | null;
   /** Fills `req.auth` and serves no routes; see `authenticate(auth)`. */
@@ -262,6 +268,8 @@ export function createAuth(options: AuthOptions = {}): Auth {
       return swept === undefined ? counts : { ...counts, sessions: swept };
     },
     events,
+    store,
+    inspect: async () => inspectAuth(config, store),
     audit,
     routes: () => router,
     async close() {

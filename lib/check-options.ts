@@ -9,12 +9,17 @@ export function assertOptions(where: string, options: unknown, known: readonly s
   if (typeof options !== "object" || options === null || Array.isArray(options)) throw new ConfigError(where, "give one options object");
   for (const [name, value] of Object.entries(options)) {
     if (known.includes(name) || value === undefined) continue;
-    const near = known.find((candidate) => distance(candidate.toLowerCase(), name.toLowerCase()) <= 2);
+    const near = nearest(name, known);
     throw new ConfigError(
       `${where}.${name}`,
       near ? `unknown option; did you mean "${near}"?` : `unknown option; there are: ${known.join(", ")}`,
     );
   }
+}
+
+/** Which of the known names was probably meant; `null` when none is within two letters of it. */
+export function nearest(name: string, known: readonly string[]): string | null {
+  return known.find((candidate) => distance(candidate.toLowerCase(), name.toLowerCase()) <= 2) ?? null;
 }
 
 /** @throws {ConfigError} unless `value` is absent or a non-empty list of non-empty texts. */

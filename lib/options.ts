@@ -85,6 +85,8 @@ export interface AuthOptions {
 /** {@link AuthOptions}, checked and with defaults. */
 export interface AuthConfig {
   readonly secrets: readonly string[];
+  /** Whether there was no secret, so that one was made up. */
+  readonly madeUpSecret: boolean;
   /** An origin; `null` in development without `baseUrl`. */
   readonly origin: string | null;
   readonly basePath: string;
@@ -134,7 +136,7 @@ export function resolveOptions(options: AuthOptions, environment: string | undef
   resolveMagicCodesOptions(options.magicCodes ?? {});
   const session = resolveSession(options.session ?? {});
   return {
-    secrets: resolveSecrets(options.secret, production),
+    ...resolveSecrets(options.secret, production),
     origin,
     basePath: resolveBasePath(options.basePath),
     store,
@@ -162,15 +164,15 @@ export function resolveOptions(options: AuthOptions, environment: string | undef
   };
 }
 
-function resolveSecrets(secret: AuthOptions["secret"], production: boolean): readonly string[] {
+function resolveSecrets(secret: AuthOptions["secret"], production: boolean): Pick<AuthConfig, "secrets" | "madeUpSecret"> {
   const given: readonly unknown[] = Array.isArray(secret) ? secret : [secret];
   const list = given.filter((item) => item !== undefined && item !== "") as string[];
   if (list.some((item) => typeof item !== "string")) throw new ConfigError("secret", "give text, or a list of texts");
-  if (list.length > 0) return list;
+  if (list.length > 0) return { secrets: list, madeUpSecret: false };
   if (production)
     throw new ConfigError("secret", "is missing: set it to 32 bytes or more, made for instance with: openssl rand -base64 48");
   process.emitWarning("latchkey: no `secret`: made one up, so sessions end when this process does");
-  return [randomBytes(48).toString("base64url")];
+  return { secrets: [randomBytes(48).toString("base64url")], madeUpSecret: true };
 }
 
 function resolveBaseUrl(baseUrl: string | undefined, production: boolean): string | null {

@@ -1,3 +1,5 @@
+import type { Finding } from "./finding.ts";
+
 /**
  * The storage port: what every backend offers, atomic in the same places.
  *
@@ -43,6 +45,11 @@ export interface RecordStore {
   watch(onChange: (change: Change) => void): Promise<{ close(): Promise<void> }>;
   /** Makes the schema, where the backend has one. Idempotent, and safe when several processes start at once. */
   migrate(): Promise<void>;
+  /**
+   * What an operator should know: a server that may drop records, a clock that is off, migrations that are due. A few cheap reads, no
+   * writes; rejects when the store is away. Optional: a store that has nothing to say leaves it out.
+   */
+  inspect?(): Promise<readonly Finding[]>;
   /** Ends what the store itself opened: timers, subscribers. Never the client that the application passed. */
   close(): Promise<void>;
 }

@@ -162,6 +162,7 @@ export function cached(store: RecordStore, options: CachedOptions = {}): RecordS
     scan: async (from, page) => store.scan(from, page),
     sweep: async (options) => store.sweep(options),
     migrate: async () => store.migrate(),
+    inspect: async () => (await store.inspect?.()) ?? [],
   };
 }
 

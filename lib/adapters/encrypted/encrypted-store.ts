@@ -2,10 +2,13 @@ import { assertOptions } from "../../check-options.ts";
 import { ConfigError, StorageError } from "../../errors.ts";
 import { assertStore, assertWithout, wrapperName } from "../../storage/check-store.ts";
 import { assertCommit } from "../../storage/commit.ts";
+import { MIGRATION_PENDING } from "../../storage/finding.ts";
 import type { Collection, NewRecord, RecordKey, RecordStore, StoredRecord, Write } from "../../storage/record-store.ts";
-import { createEnvelopes, digestOf, explain, sameLookups, type Flaw } from "./envelope.ts";
+import { createEnvelopes, digestOf, explain, sameLookups, type Flaw, type UnreadableRecord } from "./envelope.ts";
 import { createIndexMarks, INDEX_MARK } from "./index-mark.ts";
+import { inspectKeys } from "./inspect-keys.ts";
 import { resolveKeys, type StoreKeys } from "./keys.ts";
+import { checkKeys, reencrypt, type KeyUse, type ReencryptOptions, type ReencryptReport } from "./reencrypt.ts";
 
 /** Options of {@link encrypted}. */
 export interface EncryptedOptions extends StoreKeys {
@@ -13,14 +16,12 @@ export interface EncryptedOptions extends StoreKeys {
   onUnreadable?: ((record: UnreadableRecord) => void) | undefined;
 }
 
-/** A record that could not be opened: it was refused, and is still there. */
-export interface UnreadableRecord {
-  readonly collection: string;
-  /** Tells it from others without naming it, as ids may be secret: 16 hexadecimal digits of a hash of its key. */
-  readonly record: string;
-  readonly flaw: Flaw;
-  /** Which key it says to be sealed under; `null` when it is not sealed. */
-  readonly keyId: string | null;
+/** A store that seals what it keeps, and what an operator does about its keys. */
+export interface EncryptedStore extends RecordStore {
+  /** {@link reencrypt} of what this wraps, under this store's keys. Keys in a file are read again. */
+  reencrypt(options?: Omit<ReencryptOptions, keyof StoreKeys>): Promise<ReencryptReport>;
+  /** {@link checkKeys} of what this wraps, with this store's keys. */
+  checkKeys(options?: Pick<ReencryptOptions, "collections">): Promise<readonly KeyUse[]>;
 }
 
 /**
@@ -39,11 +40,11 @@ export interface UnreadableRecord {
  * @throws {ConfigError} when a key is missing or under 32 bytes, or in a file that others may read.
  * @example encrypted(redisStore({ client }), { keys: [process.env.STORE_KEY_NEW, process.env.STORE_KEY], indexKey: process.env.STORE_INDEX_KEY })
  */
-export function encrypted(store: RecordStore, options: EncryptedOptions): RecordStore {
+export function encrypted(store: RecordStore, options: EncryptedOptions): EncryptedStore {
   assertStore("encrypted", store);
   assertWithout("encrypted", store, "encrypted", "this store is encrypted already");
   assertOptions("encrypted", options, ["keys", "indexKey", "onUnreadable"]);
-  const { onUnreadable = warnOnce() } = options;
+  const { onUnreadable = warnOnce(), keys, indexKey } = options;
   if (typeof onUnreadable !== "function") throw new ConfigError("encrypted.onUnreadable", "give a function");
   const envelopes = createEnvelopes(resolveKeys("encrypted", options));
   const marks = createIndexMarks(store, envelopes);
@@ -151,6 +152,13 @@ export function encrypted(store: RecordStore, options: EncryptedOptions): Record
     sweep: async (options) => store.sweep(options),
     watch: async (onChange) => store.watch(onChange),
     migrate: async () => store.migrate(),
+    async inspect() {
+      const findings = (await store.inspect?.()) ?? [];
+      if (findings.some(({ code }) => code === MIGRATION_PENDING)) return findings; // there may be nothing yet to look into
+      return [...findings, ...(await inspectKeys(store, keys))];
+    },
+    reencrypt: (own = {}) => reencrypt(store, { ...own, keys, indexKey }),
+    checkKeys: (own = {}) => checkKeys(store, { ...own, keys }),
     close: async () => store.close(),
   };
 }

@@ -19,6 +19,16 @@ export const ENVELOPE_OVERHEAD = HEADER + SEAL_OVERHEAD;
 /** Why a record could not be opened. */
 export type Flaw = "malformed" | "unknown_key" | "not_authentic" | "moved_lookups";
 
+/** A record that could not be opened: it was refused, and is still there. */
+export interface UnreadableRecord {
+  readonly collection: string;
+  /** Tells it from others without naming it, as ids may be secret: 16 hexadecimal digits of a hash of its key. */
+  readonly record: string;
+  readonly flaw: Flaw;
+  /** Which key it says to be sealed under; `null` when it is not sealed. */
+  readonly keyId: string | null;
+}
+
 /** An opened record, or what is wrong with it. */
 export type Opened = { readonly record: StoredRecord; readonly keyId: string } | { readonly flaw: Flaw; readonly keyId: string | null };
 

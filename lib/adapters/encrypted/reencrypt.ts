@@ -3,8 +3,7 @@ import { ConfigError } from "../../errors.ts";
 import { assertStore, assertWithout } from "../../storage/check-store.ts";
 import type { Collection, DirectoryCollection, NewRecord, RecordStore, StoredRecord } from "../../storage/record-store.ts";
 import { kitCollections } from "../sql/collections.ts";
-import { createEnvelopes, digestOf, sameLookups, sealedUnder, type Envelopes, type Flaw } from "./envelope.ts";
-import type { UnreadableRecord } from "./encrypted-store.ts";
+import { createEnvelopes, digestOf, sameLookups, sealedUnder, type Envelopes, type Flaw, type UnreadableRecord } from "./envelope.ts";
 import { INDEX_MARK, markOf } from "./index-mark.ts";
 import { keyIds, resolveKeyIds, resolveKeys, type StoreKeys } from "./keys.ts";
 
@@ -21,6 +20,8 @@ export interface ReencryptOptions extends StoreKeys {
   reindex?: boolean | undefined;
   /** Seals what was written before encryption was switched on. Stop the application before. Default: false, which reports it as `malformed`. */
   sealPlaintext?: boolean | undefined;
+  /** Goes on where a report's `next` says, instead of at the beginning. */
+  from?: string | undefined;
   /** Stops after the record at hand. */
   signal?: AbortSignal | undefined;
   /** Called after each page of some 100 records. */
@@ -42,6 +43,8 @@ export interface ReencryptReport {
   readonly unreadable: readonly UnreadableRecord[];
   /** Whether it came to the end. What it did is kept: the next run goes over it without writing. */
   readonly finished: boolean;
+  /** What another run is given as `from` to go on from here; `null` at the end. Some hundred records may be gone over again. */
+  readonly next: string | null;
 }
 
 /** How many records rest under one key. */
@@ -66,7 +69,15 @@ export interface KeyUse {
  */
 export async function reencrypt(store: RecordStore, options: ReencryptOptions): Promise<ReencryptReport> {
   assertOptions("reencrypt", options, OPTIONS);
-  const { collections = kitCollections, dryRun = false, reindex = false, sealPlaintext = false, signal, onProgress = () => {} } = options;
+  const {
+    collections = kitCollections,
+    dryRun = false,
+    reindex = false,
+    sealPlaintext = false,
+    from,
+    signal,
+    onProgress = () => {},
+  } = options;
   assertTarget("reencrypt", store, collections);
   for (const [name, flag] of Object.entries({ dryRun, reindex, sealPlaintext })) assertFlag(`reencrypt.${name}`, flag);
   const keys = resolveKeys("reencrypt", options);
@@ -75,7 +86,8 @@ export async function reencrypt(store: RecordStore, options: ReencryptOptions): 
   const rehash = reindex || sealPlaintext;
   const unreadable: UnreadableRecord[] = [];
   const counts = { scanned: 0, current: 0, rewritten: 0, vanished: 0, failed: 0 };
-  const report = (finished: boolean): ReencryptReport => ({ ...counts, unreadable: [...unreadable], finished });
+  const report = (next: string | null): ReencryptReport => ({ ...counts, unreadable: [...unreadable], finished: next === null, next });
+  const start = resolveStart(from, collections);
 
   /** What a record should rest as; `null` when it does. */
   const renew = (from: Collection, stored: StoredRecord): NewRecord | Flaw | null => {
@@ -102,22 +114,26 @@ export async function reencrypt(store: RecordStore, options: ReencryptOptions): 
     return "vanished";
   };
 
-  for (const from of collections) {
+  for (const [position, from] of collections.entries()) {
+    if (position < start.position) continue;
+    let at = position === start.position ? start.after : null;
     const indexed = rehash && !dryRun && from.kind === "directory" && Object.keys(from.lookups).length > 0 ? from : null;
     if (indexed) await mark(store, envelopes, indexed, markOf());
-    for await (const page of pages(store, from)) {
-      for (const stored of page) {
-        if (signal?.aborted) return report(false);
+    for await (const { records, next } of pages(store, from, at)) {
+      for (const stored of records) {
+        if (signal?.aborted) return report(cursorOf(from, at));
         const isMark = from.kind === "directory" && stored.id === INDEX_MARK;
         if (isMark && rehash) continue;
         counts.scanned += 1;
         counts[await rewrite(from, stored)] += 1;
       }
-      onProgress(report(false));
+      if (next !== null) onProgress(report(cursorOf(from, (at = next))));
     }
     if (indexed) await mark(store, envelopes, indexed, markOf(envelopes.indexFingerprint));
+    const following = collections[position + 1];
+    if (following) onProgress(report(cursorOf(following, null)));
   }
-  return report(true);
+  return report(null);
 }
 
 /**
@@ -132,7 +148,7 @@ export async function checkKeys(store: RecordStore, options: Pick<ReencryptOptio
   const records = new Map<string | null, number>();
   for (const from of collections) {
     for await (const page of pages(store, from)) {
-      for (const { value } of page) {
+      for (const { value } of page.records) {
         const keyId = sealedUnder(value);
         records.set(keyId, (records.get(keyId) ?? 0) + 1);
       }
@@ -147,7 +163,7 @@ export async function checkKeys(store: RecordStore, options: Pick<ReencryptOptio
 /** Of unreadable records, so that a report has an end. */
 const MAX_LISTED = 1000;
 
-const OPTIONS = ["keys", "indexKey", "collections", "dryRun", "reindex", "sealPlaintext", "signal", "onProgress"];
+const OPTIONS = ["keys", "indexKey", "collections", "dryRun", "reindex", "sealPlaintext", "from", "signal", "onProgress"];
 
 function assertTarget(where: string, store: RecordStore, collections: readonly Collection[]): void {
   assertStore(where, store);
@@ -155,11 +171,27 @@ function assertTarget(where: string, store: RecordStore, collections: readonly C
   if (!Array.isArray(collections) || collections.length === 0) throw new ConfigError(`${where}.collections`, "give a list of collections");
 }
 
-async function* pages(store: RecordStore, from: Collection): AsyncGenerator<readonly StoredRecord[]> {
-  let after: string | null = null;
+function cursorOf({ name }: Collection, after: string | null): string {
+  return `${name}:${after ?? ""}`;
+}
+
+function resolveStart(from: string | undefined, collections: readonly Collection[]): { position: number; after: string | null } {
+  if (from === undefined) return { position: 0, after: null };
+  const [name, after] = typeof from === "string" ? (/^(\w+):(.*)$/s.exec(from)?.slice(1) ?? []) : [];
+  const position = collections.findIndex((each) => each.name === name);
+  if (position < 0) throw new ConfigError("reencrypt.from", "give the `next` of a report on these collections");
+  return { position, after: after || null };
+}
+
+async function* pages(
+  store: RecordStore,
+  from: Collection,
+  start: string | null = null,
+): AsyncGenerator<{ records: readonly StoredRecord[]; next: string | null }> {
+  let after = start;
   do {
     const page: { records: StoredRecord[]; next: string | null } = await store.scan(from, after === null ? {} : { after });
-    yield page.records;
+    yield page;
     after = page.next;
   } while (after !== null);
 }

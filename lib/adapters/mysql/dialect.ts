@@ -18,6 +18,7 @@ export const mysqlDialect: Dialect = {
   seq: (column) => column.notNull().autoIncrement().unique(),
   keyed: (table, name, columns) => table.addPrimaryKeyConstraint(name, [...columns]),
   indexIfNotExists: false,
+  serverTime: "select cast(unix_timestamp(now(3)) * 1000 as signed) as now",
   failures: {
     isTaken: (error) => codeOf(error) === "ER_DUP_ENTRY",
     // Of the last, MariaDB's code for a row that changed since the transaction began, mysql2 may not know the name.

@@ -17,6 +17,7 @@ export const postgresDialect: Dialect = {
   seq: (column) => column.notNull().generatedAlwaysAsIdentity().unique(),
   keyed: (table, name, columns) => table.addPrimaryKeyConstraint(name, [...columns]),
   indexIfNotExists: true,
+  serverTime: "select (extract(epoch from clock_timestamp()) * 1000)::bigint as now",
   failures: {
     isTaken: (error) => codeOf(error) === "23505",
     isLostRace: (error) => codeOf(error) === "40P01" || codeOf(error) === "40001",

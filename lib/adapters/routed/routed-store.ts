@@ -2,6 +2,7 @@ import { assertOptions } from "../../check-options.ts";
 import { ConfigError } from "../../errors.ts";
 import { assertStore, assertWithout, wrapperName } from "../../storage/check-store.ts";
 import { assertCommit } from "../../storage/commit.ts";
+import { NOT_DURABLE, type Finding } from "../../storage/finding.ts";
 import type { Collection, RecordStore } from "../../storage/record-store.ts";
 import { kitCollections } from "../sql/collections.ts";
 
@@ -92,6 +93,11 @@ export function routed(options: RoutedOptions): RecordStore {
     },
 
     migrate: async () => void (await ofAll(stores, (store) => store.migrate())),
+    async inspect() {
+      const found = await ofAll(stores, async (store) => (await store.inspect?.()) ?? []);
+      // Where there are no users, a restart ends sessions and no more.
+      return found.flatMap((findings, index) => (stores[index] === directory ? findings : findings.map(asEphemeral)));
+    },
     close: async () => void (await ofAll(stores, (store) => store.close())),
   };
 }
@@ -113,6 +119,10 @@ function directoryApart(name: string): ConfigError {
     `routed.collections.${name}`,
     `"${name}" has lookups: it stays with the others in \`directory\`, as one commit may span them`,
   );
+}
+
+function asEphemeral(finding: Finding): Finding {
+  return finding.code === NOT_DURABLE && finding.level === "problem" ? { ...finding, level: "warning" } : finding;
 }
 
 /** Does something with each of them at once, whether or not another fails; only then throws the first failure. */

@@ -37,6 +37,8 @@ export interface Dialect {
   /** Whether `create index` may say `if not exists`. */
   readonly indexIfNotExists: boolean;
   readonly failures: Failures;
+  /** Asks the server for its time, Unix ms, as `now`; `null`: it has no clock of its own. */
+  readonly serverTime: string | null;
 }
 
 export function createBuilder(createAdapter: () => DialectAdapter, createQueryCompiler: () => QueryCompiler): Builder {

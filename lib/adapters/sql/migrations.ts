@@ -8,7 +8,7 @@ import { columnOf, lookupsOf, type Tables } from "./tables.ts";
 import { param, template } from "./template.ts";
 
 /** How each version of the schema is made from the one before. A version that was released stays as it is. */
-const versions: readonly ((schema: Schema) => readonly Statement[])[] = [
+export const versions: readonly ((schema: Schema) => readonly Statement[])[] = [
   (schema) => [...schema.counters(), ...schema.heads(), ...tablesOf(schema, 1)],
   (schema) => tablesOf(schema, 2),
 ];
@@ -41,8 +41,12 @@ export function* migration(dialect: Dialect, tables: Tables, now: number): Progr
     yield* make(steps(schema));
     yield* ask(done({ version, now }));
   }
-  const further = tables.collections.filter((each) => !kitCollections.includes(each));
-  yield* make(further.flatMap((each) => schema.collection(each)));
+  yield* make(furtherThanOurs(tables).flatMap((each) => schema.collection(each)));
+}
+
+/** Collections of the application's own. */
+export function furtherThanOurs(tables: Tables): readonly Collection[] {
+  return tables.collections.filter((each) => !kitCollections.includes(each));
 }
 
 function tablesOf(schema: Schema, version: number): readonly Statement[] {
@@ -50,14 +54,14 @@ function tablesOf(schema: Schema, version: number): readonly Statement[] {
 }
 
 /** The statements that make tables; each may be repeated. */
-interface Schema {
+export interface Schema {
   collection(of: Collection): readonly Statement[];
   counters(): readonly Statement[];
   heads(): readonly Statement[];
   versions(): readonly Statement[];
 }
 
-function createSchema(dialect: Dialect, tables: Tables): Schema {
+export function createSchema(dialect: Dialect, tables: Tables): Schema {
   const { build, keyType, valueType, indexIfNotExists } = dialect;
   const table = (name: string) => build.records.schema.createTable(name).ifNotExists();
   const statement = (query: Compilable) => template(query)();

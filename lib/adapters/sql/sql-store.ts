@@ -8,6 +8,7 @@ import { createCounters } from "./counters.ts";
 import type { Dialect } from "./dialect.ts";
 import type { Executor } from "./executor.ts";
 import { createHeads } from "./heads.ts";
+import { createSqlInspection } from "./inspection.ts";
 import { migration } from "./migrations.ts";
 import { ask } from "./program.ts";
 import { keyBytes, keyValues, readNumber, readRecord } from "./rows.ts";
@@ -39,6 +40,7 @@ export function createSqlStore({ dialect, tables, executor, announcements, clock
   const commits = createCommits({ dialect, statementsOf, heads, announcements });
   const sweep = createSweep({ dialect, tables, statementsOf, heads, counters });
   const now = () => Math.floor(clock.now());
+  const inspect = createSqlInspection({ dialect, tables, statementsOf, executor, now });
 
   return {
     name: dialect.name,
@@ -117,6 +119,8 @@ export function createSqlStore({ dialect, tables, executor, announcements, clock
     sweep: ({ limit = 1000 } = {}) => executor.run(() => sweep(now(), limit)),
 
     watch: announcements.watch,
+
+    inspect: () => inspect(),
 
     migrate: () => executor.migrate(() => migration(dialect, tables, now())),
 

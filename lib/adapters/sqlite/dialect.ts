@@ -17,6 +17,7 @@ export const sqliteDialect: Dialect = {
   seq: (column) => column.primaryKey().autoIncrement(),
   keyed: (table, _name, columns) => table.addUniqueConstraint("key", [...columns]),
   indexIfNotExists: true,
+  serverTime: null,
   failures: {
     isTaken: (error) => messageOf(error).includes("UNIQUE constraint failed"),
     isLostRace: isBusy,
