@@ -12,6 +12,7 @@ const needServices = [
   "test/adapters/redis*.test.ts",
   "test/browser/**/*.test.ts",
   "test/faults/**/*.test.ts",
+  "test/migrations/upgrade.test.ts",
   "test/races/**/*.test.ts",
   "test/support/**/*.test.ts",
   "test/**/*.redis.test.ts",

@@ -1,4 +1,5 @@
 import type { Compilable, CreateTableBuilder } from "kysely";
+import { ConfigError } from "../../errors.ts";
 import type { Collection } from "../../storage/record-store.ts";
 import { collectionsByVersion, kitCollections } from "./collections.ts";
 import type { Dialect } from "./dialect.ts";
@@ -7,13 +8,23 @@ import { readNumber } from "./rows.ts";
 import { columnOf, lookupsOf, type Tables } from "./tables.ts";
 import { param, template } from "./template.ts";
 
-/** How each version of the schema is made from the one before. A version that was released stays as it is. */
+/**
+ * How each version of the schema is made from the one before. A version that was released stays as it is, and one of these only adds
+ * to those before: a program that knows fewer goes on beside it, while a newer one is rolled out and when that is rolled back.
+ */
 export const versions: readonly ((schema: Schema) => readonly Statement[])[] = [
   (schema) => [...schema.counters(), ...schema.heads(), ...tablesOf(schema, 1)],
   (schema) => tablesOf(schema, 2),
 ];
 
-/** Brings the tables to the newest version, and makes those of further collections. Runs where no other process does the same. */
+/** From here on a version may change what is there. A program that knows none of these would do harm, and refuses. */
+const FIRST_BREAKING = 1000;
+
+/**
+ * Brings the tables to the newest version, and makes those of further collections; what was interrupted is gone on with. Runs where no
+ * other process does the same.
+ * @throws {ConfigError} when a newer latchkey has changed the tables so that this one cannot use them: nothing was touched.
+ */
 export function* migration(dialect: Dialect, tables: Tables, now: number): Program<void> {
   const schema = createSchema(dialect, tables);
   const db = dialect.build.versions;
@@ -35,6 +46,8 @@ export function* migration(dialect: Dialect, tables: Tables, now: number): Progr
   yield* make(schema.versions());
   const { rows } = yield* ask(newest());
   const reached = readNumber(rows[0]?.["version"] ?? 0);
+  if (reached >= FIRST_BREAKING)
+    throw new ConfigError("migrate", `the tables are of version ${reached}, made by a newer latchkey: update this one`);
   for (const [index, steps] of versions.entries()) {
     const version = index + 1;
     if (version <= reached) continue;
