@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 import { summaryReporter } from "./scripts/summary-reporter.ts";
+import { backends, parseBackend, type Backend } from "./test/support/stores/backends.ts";
 
 const root = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -21,6 +22,29 @@ const needServices = [
 
 /** Tests that need nothing either, but take their time: every wrong input to every route, and stores in files. */
 const thorough = ["test/http/bad-input.test.ts", "test/adapters/*sqlite*.test.ts", "test/core/*.sqlite.test.ts"];
+
+/** The HTTP tests, once more for each backend: `openTestStore` opens their stores there. One file after another finds the same process. */
+function httpOn(backend: Backend, name = `http:${backend}`) {
+  return {
+    extends: true as const,
+    test: {
+      name,
+      include: ["test/http/**/*.test.ts"],
+      exclude: [...needServices, ...thorough],
+      isolate: false,
+      provide: { testStore: backend },
+      globalSetup: "test/support/stores/servers.ts",
+      setupFiles: "test/support/stores/choose.ts",
+      sequence: { groupOrder: 0 },
+    },
+  };
+}
+
+/** `TEST_STORE=postgres npx vitest run --project http` runs them there alone. */
+const chosen = parseBackend(process.env.TEST_STORE || "memory");
+const others = Object.keys(backends)
+  .map(parseBackend)
+  .filter((backend) => backend !== "memory");
 
 export default defineConfig({
   resolve: {
@@ -46,11 +70,13 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: [...needServices, ...thorough],
+          exclude: [...needServices, ...thorough, "test/http/**"],
           isolate: false,
           sequence: { groupOrder: 0 },
         },
       },
+      httpOn(chosen, "http"),
+      ...others.map((backend) => httpOn(backend)),
       {
         extends: true,
         test: { name: "thorough", include: thorough, exclude: needServices, sequence: { groupOrder: 1 } },

@@ -1,10 +1,10 @@
 import request from "supertest";
 import { afterEach, describe, expect, it } from "vitest";
-import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { requireAuth } from "../../lib/index.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 import { startApp } from "../support/app.ts";
 import { counting } from "../support/kit.ts";
+import { openTestStore } from "../support/test-store.ts";
 
 const AUDIENCE = "https://api.example.com";
 let app: Awaited<ReturnType<typeof startApp>>;
@@ -12,7 +12,7 @@ let calls: Record<string, number>;
 
 async function start() {
   const clock = createTestClock();
-  const counted = counting(memoryStore({ clock }));
+  const counted = counting(openTestStore({ clock }));
   calls = counted.calls;
   app = await startApp({
     store: counted.store,

@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { requireAuth } from "../../lib/index.ts";
 import { github } from "../../strategies/github.ts";
 import { google } from "../../strategies/google.ts";
 import { startFakeGitHub, type FakeGitHub } from "../support/fake-github.ts";
 import { startFakeGoogle, type FakeGoogle } from "../support/fake-google.ts";
 import { briefly, locationOf, startProviderApp, userOf, type Person, type ProviderApp } from "../support/provider-app.ts";
+import { openTestStore } from "../support/test-store.ts";
 
 let hub: FakeGitHub;
 let fake: FakeGoogle;
@@ -189,7 +189,7 @@ describe("unlinking an account", () => {
     const before = process.env["NODE_ENV"];
     process.env["NODE_ENV"] = "production";
     try {
-      const app = await start({ email: undefined, makeStore: (clock) => ({ ...memoryStore({ clock }), persistent: true }) });
+      const app = await start({ email: undefined, makeStore: (clock) => ({ ...openTestStore({ clock }), persistent: true }) });
       const ada = await signIn(app);
       const [account] = await accountsOf(ada);
 

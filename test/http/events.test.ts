@@ -2,7 +2,6 @@ import { scryptSync } from "node:crypto";
 import { Strategy } from "passport";
 import request from "supertest";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { sessionCollection } from "../../lib/core/session-record.ts";
 import { eventNames, type AuthEvent } from "../../lib/core/events.ts";
 import type { Identity, TokenSet } from "../../lib/core/strategy.ts";
@@ -14,6 +13,7 @@ import type { RecordStore } from "../../lib/storage/record-store.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 import { startApp } from "../support/app.ts";
 import { TEST_SECRET } from "../support/kit.ts";
+import { openTestStore } from "../support/test-store.ts";
 
 const tokens: TokenSet = {
   accessToken: "canary-access-token",
@@ -66,7 +66,7 @@ describe("a walk through everything", () => {
     ];
 
     const clock = createTestClock();
-    const kept = memoryStore({ clock });
+    const kept = openTestStore({ clock });
     let down: "get" | "principals" | "users" | null = null;
     const store: RecordStore = {
       ...kept,

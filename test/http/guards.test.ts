@@ -1,13 +1,13 @@
 import express from "express";
 import request from "supertest";
 import { afterEach, describe, expect, it } from "vitest";
-import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { ConfigError, StorageError } from "../../lib/errors.ts";
 import { apiKeyGuard, errorHandler, requireAuth, requireRole, signedIn } from "../../lib/index.ts";
 import type { RecordStore } from "../../lib/storage/record-store.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 import { startApp } from "../support/app.ts";
 import { counting } from "../support/kit.ts";
+import { openTestStore } from "../support/test-store.ts";
 
 type App = Awaited<ReturnType<typeof startApp>>;
 const apps: App[] = [];
@@ -50,7 +50,7 @@ describe("a guarded route", () => {
 
   it("lets a session through at the price of one read and no write", async () => {
     const clock = createTestClock();
-    const { store, calls } = counting(memoryStore({ clock }));
+    const { store, calls } = counting(openTestStore({ clock }));
     const app = await start({ store, clock, routes: me });
     const cookie = await cookieOf(app);
     for (const name of Object.keys(calls)) delete calls[name];
@@ -62,7 +62,7 @@ describe("a guarded route", () => {
   });
 
   it("asks the store nothing about a forged cookie or a mistyped key", async () => {
-    const { store, calls } = counting(memoryStore());
+    const { store, calls } = counting(openTestStore());
     const app = await start({ store, routes: me });
     const { key } = await app.auth.apiKeys.create({ userId: "user-1", name: "ci" });
     for (const name of Object.keys(calls)) delete calls[name];
@@ -237,7 +237,7 @@ describe("a store outage", () => {
 
   it("rule 43: is 503 with Retry-After behind a guard, invisible on a public page, and leaves the cookie alone", async () => {
     const clock = createTestClock();
-    const store = memoryStore({ clock });
+    const store = openTestStore({ clock });
     const healthy = await start({ store, clock });
     const cookie = await cookieOf(healthy);
     const app = await start({
@@ -259,7 +259,7 @@ describe("a store outage", () => {
 
   it("rule 43: of the users, where all are loaded, leaves public pages up and is 503 behind a guard", async () => {
     const clock = createTestClock();
-    const store = memoryStore({ clock });
+    const store = openTestStore({ clock });
     const down: RecordStore = {
       ...store,
       get: (from, key) => (from.name === "users" ? Promise.reject(new Error("driver: connection lost")) : store.get(from, key)),
@@ -282,7 +282,7 @@ describe("a store outage", () => {
 
   it("rule 43: is not turned into a redirect to the sign-in page", async () => {
     const clock = createTestClock();
-    const store = memoryStore({ clock });
+    const store = openTestStore({ clock });
     const healthy = await start({ store, clock });
     const cookie = await cookieOf(healthy);
     const app = await start({ store: broken(store), clock, signInUrl: "/sign-in", routes: me });

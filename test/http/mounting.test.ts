@@ -2,11 +2,11 @@ import cookieParser from "cookie-parser";
 import express from "express";
 import request from "supertest";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { authenticate, createAuth, errorHandler, requireAuth } from "../../lib/index.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 import { startApp } from "../support/app.ts";
 import { counting, TEST_SECRET } from "../support/kit.ts";
+import { openTestStore } from "../support/test-store.ts";
 
 const closing: { close(): Promise<void> }[] = [];
 const start = async (options: Parameters<typeof startApp>[0]) => {
@@ -90,7 +90,7 @@ describe("app.use(auth)", () => {
   });
 
   it("reads the session once, however often it is used on the way", async () => {
-    const { store, calls } = counting(memoryStore());
+    const { store, calls } = counting(openTestStore());
     const auth = newAuth({ store });
     const app = express().use(authenticate(auth)).use(auth).use(auth.routes());
     const { token } = await auth.sessions.create({ userId: "user-1" });
@@ -175,7 +175,7 @@ describe("app.use(auth)", () => {
 
   it("finishes what it writes back before it closes", async () => {
     const clock = createTestClock();
-    const store = memoryStore({ clock });
+    const store = openTestStore({ clock });
     const auth = createAuth({ secret: TEST_SECRET, store: { ...store, close: async () => {} }, clock });
     const app = express().use(auth);
     const { session, token } = await auth.sessions.create({ userId: "user-1" });
@@ -209,7 +209,7 @@ describe("cookies", () => {
   it("that an older secret signed are sent again under the first, and go on working without the older one", async () => {
     const old = "the old secret, which is long enough to use";
     const clock = createTestClock();
-    const store = memoryStore({ clock });
+    const store = openTestStore({ clock });
     const before = await start({ secret: old, store, clock });
     const { token } = await before.auth.sessions.create({ userId: "user-1" });
 

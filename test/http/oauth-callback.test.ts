@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { memoryStore } from "../../lib/adapters/memory/index.ts";
+import type { RecordStore } from "../../lib/storage/record-store.ts";
 import type { TestClock } from "../../lib/testing/clock.ts";
 import { github } from "../../strategies/github.ts";
 import { oidc } from "../../strategies/oidc.ts";
@@ -8,6 +8,7 @@ import { answerAt, loginAt, type OidcProvider } from "../support/oidc-provider.t
 import {
   APP, briefly, CLIENT, locationOf, signInAt, startKnownProvider, startProviderApp, userOf, type ProviderApp,
 } from "../support/provider-app.ts"; // prettier-ignore
+import { openTestStore } from "../support/test-store.ts";
 
 let provider: OidcProvider;
 let hub: FakeGitHub;
@@ -164,8 +165,8 @@ describe("where a sign-in leads", () => {
   });
 
   it("rule 39: is checked again when it is used", async () => {
-    let store: ReturnType<typeof memoryStore> | undefined;
-    const shared = { makeStore: (clock: TestClock) => (store ??= memoryStore({ clock })) };
+    let store: RecordStore | undefined;
+    const shared = { makeStore: (clock: TestClock) => (store ??= openTestStore({ clock })) };
     const before = await start({ ...shared, returnToOrigins: ["https://old.example.com"] });
     const after = await start(shared);
     const mona = before.person();

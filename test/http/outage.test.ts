@@ -1,12 +1,12 @@
 import request from "supertest";
 import { afterEach, describe, expect, it } from "vitest";
-import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { sessionCollection } from "../../lib/core/session-record.ts";
 import { StorageError } from "../../lib/errors.ts";
 import { errorHandler } from "../../lib/http/problem.ts";
 import type { Collection, RecordStore } from "../../lib/storage/record-store.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 import { startApp } from "../support/app.ts";
+import { openTestStore } from "../support/test-store.ts";
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -39,7 +39,7 @@ function partlyAway(store: RecordStore) {
 
 async function startWithSomebody() {
   const clock = createTestClock();
-  const { store, fail } = partlyAway(memoryStore({ clock }));
+  const { store, fail } = partlyAway(openTestStore({ clock }));
   const app = await startApp({
     clock,
     store,

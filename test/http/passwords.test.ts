@@ -1,10 +1,10 @@
 import request from "supertest";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { PermissionError } from "../../lib/errors.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 import { startApp } from "../support/app.ts";
 import { counting } from "../support/kit.ts";
+import { openTestStore } from "../support/test-store.ts";
 
 type App = Awaited<ReturnType<typeof startApp>>;
 
@@ -72,7 +72,7 @@ describe("signing up where addresses are confirmed", () => {
 
   it("rule 14: answers alike for known and unknown addresses, with as many calls of the store", async () => {
     const clock = createTestClock();
-    const { store, calls } = counting(memoryStore({ clock }));
+    const { store, calls } = counting(openTestStore({ clock }));
     const counted = await startApp({ passwords: true, store, clock });
     try {
       await register(ADA, counted);

@@ -1,10 +1,10 @@
 import request from "supertest";
 import { afterEach, describe, expect, it } from "vitest";
-import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import type { AuthEvent } from "../../lib/core/events.ts";
 import { ConfigError } from "../../lib/errors.ts";
 import { rateLimit } from "../../lib/index.ts";
 import { startApp } from "../support/app.ts";
+import { openTestStore } from "../support/test-store.ts";
 
 const closing: { close(): Promise<void> }[] = [];
 const start = async (options: Parameters<typeof startApp>[0]) => {
@@ -31,7 +31,7 @@ describe("rateLimit()", () => {
   });
 
   it("rule 47: fails closed when the store is down", async () => {
-    const store = { ...memoryStore(), count: () => Promise.reject(new Error("down")) };
+    const store = { ...openTestStore(), count: () => Promise.reject(new Error("down")) };
     const app = await start({
       store,
       routes: (server) => server.get("/limited", rateLimit({ name: "limited", limit: "2/1m" }), (_req, res) => void res.json({})),

@@ -1,13 +1,13 @@
 import { Strategy } from "passport";
 import request from "supertest";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { resolveTokensOptions } from "../../lib/core/token-options.ts";
 import { routeTable } from "../../lib/http/route-table.ts";
 import type { AnyRoute } from "../../lib/http/route.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 import { startApp } from "../support/app.ts";
 import { counting } from "../support/kit.ts";
+import { openTestStore } from "../support/test-store.ts";
 
 const AUDIENCE = "https://api.example.com";
 const TOKENS = resolveTokensOptions({ audience: AUDIENCE }, { origin: null, absoluteTtl: 3600 });
@@ -40,7 +40,7 @@ describe("every route", () => {
 
   beforeEach(async () => {
     const clock = createTestClock();
-    const counted = counting(memoryStore({ clock }));
+    const counted = counting(openTestStore({ clock }));
     calls = counted.calls;
     app = await startApp({ store: counted.store, clock, strategies: [new Elsewhere()], tokens: { audience: AUDIENCE }, passwords: true });
     await app.auth.users.create({ id: "user-1", email: "ada@example.com", emailVerified: true });

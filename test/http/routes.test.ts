@@ -1,12 +1,12 @@
 import request from "supertest";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { sessionCollection } from "../../lib/core/session-record.ts";
 import { StorageError } from "../../lib/errors.ts";
 import { requireAuth } from "../../lib/index.ts";
 import type { RecordStore, Write } from "../../lib/storage/record-store.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 import { startApp } from "../support/app.ts";
+import { openTestStore } from "../support/test-store.ts";
 
 type App = Awaited<ReturnType<typeof startApp>>;
 let app: App;
@@ -131,7 +131,7 @@ describe("codes", () => {
   it("rule 42: are not to be had in production without a transport, least of all from its log", async () => {
     vi.stubEnv("NODE_ENV", "production");
     const clock = createTestClock();
-    const store = { ...memoryStore({ clock }), persistent: true };
+    const store = { ...openTestStore({ clock }), persistent: true };
     const other = await startApp({ store, clock, email: undefined, baseUrl: "https://app.example.com" });
     vi.unstubAllEnvs();
     const printed = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
@@ -192,7 +192,7 @@ describe("sessions", () => {
 describe("a store that does not confirm", () => {
   const startBroken = async () => {
     const clock = createTestClock();
-    const store = memoryStore({ clock });
+    const store = openTestStore({ clock });
     let failing = (_writes: readonly Write[]) => false;
     const broken: RecordStore = {
       ...store,

@@ -3,11 +3,11 @@ import type { AddressInfo } from "node:net";
 import express, { type Express } from "express";
 import { createAuth, type Auth } from "../../lib/auth.ts";
 import { memoryTransport } from "../../lib/email/memory.ts";
-import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 import type { AuthOptions } from "../../lib/options.ts";
 import { answersRecorder } from "./documented.ts";
 import { TEST_SECRET } from "./kit.ts";
+import { openTestStore } from "./test-store.ts";
 
 /** An app with latchkey in it, on a real server of its own. Closing it fails when a route of ours gave an answer that it does not document. */
 export async function startApp(
@@ -21,7 +21,8 @@ export async function startApp(
   const { routes, before, ...authOptions } = options;
   const clock = createTestClock();
   const mailbox = memoryTransport();
-  const auth = createAuth({ secret: TEST_SECRET, store: memoryStore({ clock }), email: mailbox, apiKeys: true, clock, ...authOptions });
+  const store = authOptions.store ?? openTestStore({ clock });
+  const auth = createAuth({ secret: TEST_SECRET, email: mailbox, apiKeys: true, clock, ...authOptions, store });
   const app = express();
   const recorder = answersRecorder(authOptions.basePath);
   app.use(recorder.middleware);

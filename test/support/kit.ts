@@ -1,4 +1,3 @@
-import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { createBackground } from "../../lib/core/background.ts";
 import { createEvents, type AuthEvent } from "../../lib/core/events.ts";
 import { createPrincipals } from "../../lib/core/principals.ts";
@@ -8,6 +7,7 @@ import { createSessions, type SessionsConfig } from "../../lib/core/sessions.ts"
 import { createKeyRing } from "../../lib/crypto/key-ring.ts";
 import type { RecordStore } from "../../lib/storage/record-store.ts";
 import { createTestClock, type TestClock } from "../../lib/testing/clock.ts";
+import { openTestStore } from "./test-store.ts";
 
 /** A secret that is only for tests. */
 export const TEST_SECRET = "test secret that is long enough to be one";
@@ -15,7 +15,7 @@ export const TEST_SECRET = "test secret that is long enough to be one";
 /** The core services over a store of their own, with a clock that tests move. */
 export function createTestKit({
   clock = createTestClock(),
-  store = memoryStore({ clock }),
+  store = openTestStore({ clock }),
   secrets = [TEST_SECRET],
   ...config
 }: Partial<SessionsConfig> & { clock?: TestClock; store?: RecordStore; secrets?: string[] } = {}) {

@@ -1,11 +1,11 @@
 import type { AddressInfo } from "node:net";
-import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import type { AuthEvent } from "../../lib/core/events.ts";
 import type { RecordStore } from "../../lib/storage/record-store.ts";
 import { createTestClock, type TestClock } from "../../lib/testing/clock.ts";
 import { startApp } from "./app.ts";
 import { loginAt, startOidcProvider, type OidcProvider } from "./oidc-provider.ts";
 import { createBrowser, type Browser, type Visit } from "./browser.ts";
+import { openTestStore } from "./test-store.ts";
 
 /** Where the application says it is; people who go there come to the server that was started for the test. */
 export const APP = "https://app.example.com";
@@ -30,7 +30,7 @@ export interface Person {
 export async function startProviderApp(
   options: Parameters<typeof startApp>[0] & { makeStore?: (clock: TestClock) => RecordStore | Promise<RecordStore> } = {},
 ) {
-  const { makeStore = (clock) => memoryStore({ clock }), ...rest } = options;
+  const { makeStore = (clock) => openTestStore({ clock }), ...rest } = options;
   const clock = createTestClock(Date.now());
   const store = await makeStore(clock);
   const app = await startApp({ baseUrl: APP, clock, store, ...rest });
