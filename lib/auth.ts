@@ -30,6 +30,7 @@ import { createSignIn, type SignIn } from "./core/sign-in.ts";
 import { measuredStore, noTelemetry } from "./core/telemetry.ts";
 import { createTokens, type Tokens } from "./core/tokens.ts";
 import { createTransactions } from "./core/transactions.ts";
+import { createStatelessSessions, type StatelessSessions } from "./core/stateless-sessions.ts";
 import { directoryUserStore } from "./core/user-directory.ts";
 import { createUsers } from "./core/users.ts";
 import { createKeyRing } from "./crypto/key-ring.ts";
@@ -56,10 +57,12 @@ export interface Auth extends RequestHandler, PersonalDataService {
   readonly apiKeys: ApiKeys;
   /** `null` unless the `tokens` option is set. */
   readonly accessTokens: AccessTokens | null;
-  /** `null` unless the `tokens` option is set. */
+  /** `null` unless the `tokens` option is set, and where it is `stateless`. */
   readonly refreshTokens: RefreshTokens | null;
   readonly rateLimits: RateLimits;
   /** The application's own key-value data, in our store. */
+  /** `null` unless the `tokens` option is `stateless`. */
+  readonly statelessSessions: StatelessSessions | null;
   readonly kv: Kv;
   /** Tokens that the application keeps for its users. */
   readonly tokens: Tokens;
@@ -114,15 +117,19 @@ export function createAuth(options: AuthOptions = {}): Auth {
   const users = createUsers({ store: config.users ? appUserStore(config.users) : directoryUserStore(store, events), clock });
   const rateLimits = createRateLimits({ store, clock, events, keys });
   const live = createLiveSessions({ store, clock, events });
-  const refreshText = config.tokens && createRefreshTokenText(keys);
-  const sessionConfig = config.tokens
-    ? { ...config.session, life: { ...config.session.life, refreshTtl: config.tokens.refreshTtl } }
-    : config.session;
+  const renewable = config.tokens !== null && !config.tokens.stateless;
+  const refreshText = renewable ? createRefreshTokenText(keys) : null;
+  const sessionConfig =
+    config.tokens && renewable
+      ? { ...config.session, life: { ...config.session.life, refreshTtl: config.tokens.refreshTtl } }
+      : config.session;
+  const sessionTokens = createSessionTokens(keys);
+  const providerSessions = createProviderSessions({ store });
   const sessions = createSessions({
     store,
     live,
     refreshText,
-    tokens: createSessionTokens(keys),
+    tokens: sessionTokens,
     principals,
     clock,
     events,
@@ -155,6 +162,9 @@ export function createAuth(options: AuthOptions = {}): Auth {
   const accounts = createAccounts({ store, keys, clock, events, strategies: config.strategies });
   const oneTimeTokens = createOneTimeTokens({ store, keys, clock, events });
   const purge = async (userId: string) => {
+  const statelessSessions = config.tokens?.stateless
+    ? createStatelessSessions({ tokens: sessionTokens, principals, clock, accessTtl: config.tokens.accessTtl })
+    : null;
     await sessions.revokeAll(userId);
     await apiKeys.revokeAll(userId);
     await oneTimeTokens.revokeAll(userId);
@@ -234,6 +244,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     transactions: createTransactions({ store, clock, events }),
     strategies: config.strategies,
     telemetry,
+    statelessSessions,
   };
 
   const managedUsers = createManagedUsers({ users, principals, sessions, apiKeys, accounts, events });
@@ -263,6 +274,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     kv: createKv({ store, clock, events }),
     tokens,
     ...personalData,
+    statelessSessions,
     async sweep(options?: { limit?: number }) {
       const { [sessionCollection.name]: swept, ...counts } = await store.sweep(options);
       return swept === undefined ? counts : { ...counts, sessions: swept };

@@ -14,6 +14,7 @@ import type { Sessions } from "./sessions.ts";
 import type { SignIn } from "./sign-in.ts";
 import type { Telemetry } from "./telemetry.ts";
 import type { Transactions } from "./transactions.ts";
+import type { StatelessSessions } from "./stateless-sessions.ts";
 import type { Users } from "./users.ts";
 
 /** The services of one `createAuth`: what routes call, and what an application calls from code. */
@@ -32,9 +33,11 @@ export interface Kit {
   readonly apiKeys: ApiKeys;
   /** `null`: `tokens` is not set. */
   readonly accessTokens: AccessTokens | null;
-  /** `null`: `tokens` is not set. */
+  /** `null`: `tokens` is not set, or is `stateless`. */
   readonly refreshTokens: RefreshTokens | null;
   readonly transactions: Transactions;
+  /** `null`: `tokens` is not set, or is not `stateless`. */
+  readonly statelessSessions: StatelessSessions | null;
   readonly strategies: ReadonlyMap<string, Strategy>;
   readonly telemetry: Telemetry;
 }

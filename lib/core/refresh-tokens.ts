@@ -64,7 +64,7 @@ export function createRefreshTokens(parts: RefreshTokensParts): RefreshTokens {
   const behind = async (token: ParsedRefreshToken, { transport }: RefreshOptions): Promise<Refreshable> => {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
       const record = await sessions.load(token.key);
-      if (!hasRefresh(record) || !sessions.isLive(record) || (transport ?? record.session.transport) !== record.session.transport) break;
+      if (!hasRefresh(record) || !sessions.isLive(record) || !travelsBy(transport, record.session)) break;
       if (!text.isAuthentic(token, record.refresh.seed)) break;
       if (token.n <= record.refresh.n) return record;
       if (await sessions.replace(record, { quiet: true })) break;
@@ -119,7 +119,7 @@ export function createRefreshTokens(parts: RefreshTokensParts): RefreshTokens {
       const key = keyOfSession(session.id);
       const record = sessions.known(session) ?? (await sessions.load(key));
       const token = record?.refresh ? text.write(key, record.refresh) : null;
-      if (token === null) throw new ConfigError("refreshTokens.issue", 'give a session made with transport "bearer" or "cookie"');
+      if (token === null) throw new ConfigError("refreshTokens.issue", 'give a session made with transport "bearer", "cookie" or "split"');
       return token;
     },
 
@@ -154,6 +154,11 @@ export function createRefreshTokens(parts: RefreshTokensParts): RefreshTokens {
       events.emit("session.revoked", { sessionId: id, reason: "sign_out" }, { userId, tenantId, source: options.source ?? null });
     },
   };
+}
+
+/** Whether a refresh token that came by `transport` is where this session's travels: in a body, or in a cookie. */
+function travelsBy(transport: SessionTransport | undefined, session: Session): boolean {
+  return transport === undefined || (transport === "bearer") === (session.transport === "bearer");
 }
 
 function hasRefresh(record: SessionRecord | null): record is Refreshable {

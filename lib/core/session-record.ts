@@ -8,13 +8,14 @@ import { publicSessionId } from "./session-token.ts";
 
 /**
  * How a session's credentials travel, fixed when it is made: its token in our cookie (`session`) or in the Authorization header (`token`);
- * or an access and a refresh token, in bodies and that header (`bearer`) or in two cookies (`cookie`).
+ * or an access and a refresh token, in bodies and that header (`bearer`), in two cookies (`cookie`), or with the access token in halves
+ * (`split`): what scripts may read in bodies and that header, its signature and the refresh token in cookies.
  */
-export type SessionTransport = "session" | "token" | "bearer" | "cookie";
+export type SessionTransport = "session" | "token" | "bearer" | "cookie" | "split";
 
 /** Whether sessions of a transport have refresh tokens. */
 export function hasRefreshTokens(transport: SessionTransport | undefined): boolean {
-  return transport === "bearer" || transport === "cookie";
+  return transport === "bearer" || transport === "cookie" || transport === "split";
 }
 
 /** What we keep for one browser or native client. */

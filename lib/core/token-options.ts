@@ -1,4 +1,4 @@
-import { assertOptions } from "../check-options.ts";
+import { assertFlag, assertOptions } from "../check-options.ts";
 import { ConfigError } from "../errors.ts";
 import type { SigningKey } from "./keyset.ts";
 
@@ -16,6 +16,11 @@ export interface TokensOptions {
   grace?: number | undefined;
   /** What comes of a refresh token that was replaced before: `end` the session, or only `refuse`. Default: `end`. */
   onReuse?: "end" | "refuse" | undefined;
+  /**
+   * Sign in by `bearer`, `cookie` or `split` without a session: there is an access token alone, no refresh token, and nothing that could
+   * end it before its time. Default: false.
+   */
+  stateless?: boolean | undefined;
   /** Keys of the application's own: the first signs, all verify. Default: Ed25519 keys made from `secret`. */
   keys?: readonly SigningKey[] | undefined;
 }
@@ -28,13 +33,14 @@ export interface TokensConfig {
   readonly refreshTtl: number;
   readonly grace: number;
   readonly onReuse: "end" | "refuse";
+  readonly stateless: boolean;
   readonly keys: readonly SigningKey[] | null;
 }
 
 const MAX_ACCESS_TTL = 900;
 const REFRESH_TTL = 14 * 24 * 3600;
 const MAX_GRACE = 30;
-const NAMES = ["audience", "issuer", "accessTtl", "refreshTtl", "grace", "onReuse", "keys"];
+const NAMES = ["audience", "issuer", "accessTtl", "refreshTtl", "grace", "onReuse", "stateless", "keys"];
 
 /** @throws {ConfigError} naming the option and the fix. */
 export function resolveTokensOptions(
@@ -43,7 +49,7 @@ export function resolveTokensOptions(
 ): TokensConfig | null {
   if (options === undefined) return null;
   assertOptions("tokens", options, NAMES);
-  const { audience, issuer, accessTtl = MAX_ACCESS_TTL, refreshTtl, grace = 10, onReuse = "end", keys = null } = options;
+  const { audience, issuer, accessTtl = MAX_ACCESS_TTL, refreshTtl, grace = 10, onReuse = "end", stateless = false, keys = null } = options;
   if (typeof audience !== "string" || audience === "")
     throw new ConfigError("tokens.audience", "is missing: set it to the address of the API, such as https://api.example.com");
   if (issuer !== undefined && (typeof issuer !== "string" || issuer === ""))
@@ -53,6 +59,7 @@ export function resolveTokensOptions(
     throw new ConfigError("tokens.refreshTtl", `give whole seconds from 1 up to session.absoluteTtl, ${absoluteTtl}`);
   if (!isSeconds(grace, 0, MAX_GRACE)) throw new ConfigError("tokens.grace", `give whole seconds from 0 to ${MAX_GRACE}`);
   if (onReuse !== "end" && onReuse !== "refuse") throw new ConfigError("tokens.onReuse", 'give "end" or "refuse"');
+  assertFlag("tokens.stateless", stateless);
   if (keys !== null && (!Array.isArray(keys) || keys.length === 0))
     throw new ConfigError("tokens.keys", "give a list of one or more keys, or leave it out");
   return {
@@ -62,6 +69,7 @@ export function resolveTokensOptions(
     refreshTtl: refreshTtl ?? Math.min(REFRESH_TTL, absoluteTtl),
     grace,
     onReuse,
+    stateless,
     keys: keys as readonly SigningKey[] | null,
   };
 }

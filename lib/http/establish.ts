@@ -1,4 +1,5 @@
 import type { Session, SessionTransport } from "../core/sessions.ts";
+import { hasRefreshTokens } from "../core/session-record.ts";
 import { AuthError } from "../errors.ts";
 import { extractCredential } from "./extract.ts";
 import type { Reply, RouteCall } from "./route.ts";
@@ -30,14 +31,11 @@ export async function establish(call: Call, { userId, method, transport = "sessi
   // Whoever proves who they are another way may use codes again. A code proves that by itself.
   const forgiven = method === "magic_code" ? null : kit.magicCodes.clearFailures(userId);
   const [user] = await Promise.all([kit.users.findById(userId), forgiven]);
-  const issued = await kit.sessions.upgrade(tokenShown(call), {
-    userId,
-    methods: [method],
-    transport,
-    source,
-    idp,
-    ...(epoch ? { epoch } : {}),
-  });
+  const options = { userId, methods: [method], transport, ...(epoch ? { epoch } : {}) };
+  const issued =
+    kit.statelessSessions && hasRefreshTokens(transport)
+      ? { session: await kit.statelessSessions.create(options), token: null }
+      : await kit.sessions.upgrade(tokenShown(call), { ...options, source, idp });
   const { session } = issued;
   const before = req.auth.kind === "session" ? req.auth.session.id : req.auth.kind === "access_token" ? req.auth.sessionId : session.id;
   if (before !== session.id) await kit.sessions.revoke(before, { reason: "replaced", source });

@@ -7,7 +7,7 @@ import type { Cookies } from "./cookies.ts";
 const BEARER = /^Bearer +([\w\-.~+/]+=*)$/i;
 
 /**
- * The credential a request shows: a bearer, else the session cookie, else the access cookie, else none. A bearer beats cookies and never
+ * The credential a request shows: a bearer (that of the `split` transport completed by its cookie), else the session cookie, else the access cookie, else none. A bearer beats cookies and never
  * falls back to them; a scheme that is not ours is no credential at all. Reads headers only, never a query or a body.
  *
  * @throws {CredentialError} `invalid_token` for a Bearer header that is not one token.
@@ -15,11 +15,19 @@ const BEARER = /^Bearer +([\w\-.~+/]+=*)$/i;
  */
 export function extractCredential(req: Request, cookies: Pick<Cookies, "session" | "access">): Credential | null {
   const bearer = bearerOf(req);
-  if (bearer !== null) return { kind: "bearer", token: bearer };
+  if (bearer !== null) return { kind: "bearer", token: withSignature(bearer, req, cookies) };
   const token = readCookie(req, cookies.session);
   if (token !== null) return { kind: "cookie", token };
   const access = readCookie(req, cookies.access);
-  return access === null ? null : { kind: "access_cookie", token: access };
+  // A signature alone is half a credential: other sites make browsers send it, but cannot send the other half.
+  return access === null || access.startsWith(".") ? null : { kind: "access_cookie", token: access };
+}
+
+/** The two halves of the `split` transport as one: a bearer of two segments, and a cookie that is a signature. Anything else stays as it is. */
+function withSignature(bearer: string, req: Request, { access }: Pick<Cookies, "access">): string {
+  if (!/^[\w-]+\.[\w-]+$/.test(bearer)) return bearer;
+  const signature = readCookie(req, access);
+  return signature?.startsWith(".") ? bearer + signature : bearer;
 }
 
 /** The token of the Authorization header; `null` without a header of that scheme. @throws {CredentialError} as {@link extractCredential}. */

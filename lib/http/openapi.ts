@@ -44,7 +44,7 @@ export interface OpenApiParts {
   /** `null`: not known. */
   readonly origin: string | null;
   readonly cookies: Pick<Cookies, "session" | "access" | "refresh">;
-  /** Whether there are access and refresh tokens. */
+  /** Whether there are access tokens. */
   readonly tokens: boolean;
   readonly title: string;
 }

@@ -32,7 +32,7 @@ export function routeTable(
     ...(config.passwordRoutes ? [...signUpRoutes, ...signInRoutes, ...passwordRoutes] : []),
     ...(config.passwordRoutes && mailsCodes(config) ? [...passwordLinkRoutes, ...emailRoutes] : []),
     ...(config.apiKeyRoutes ? apiKeyRoutes : []),
-    ...(config.tokens ? [...refreshRoutes, ...jwksRoutes] : []),
+    ...(config.tokens ? [...(config.tokens.stateless ? [] : refreshRoutes), ...jwksRoutes] : []),
     ...openapiRoutes,
   ] as readonly AnyRoute[];
 }

@@ -1,4 +1,5 @@
 import { ConfigError, RequestError } from "../errors.ts";
+import { hasRefreshTokens } from "../core/session-record.ts";
 import type { Session, SessionTransport } from "../core/sessions.ts";
 import { readCookie } from "./extract.ts";
 import type { RouteCall } from "./route.ts";
@@ -6,20 +7,21 @@ import type { RouteCall } from "./route.ts";
 type Call = RouteCall<unknown, unknown, unknown>;
 
 /** Those that a client may ask for at sign-in. */
-export const TRANSPORTS = ["session", "token", "bearer", "cookie"] as const satisfies readonly SessionTransport[];
+export const TRANSPORTS = ["session", "token", "bearer", "cookie", "split"] as const satisfies readonly SessionTransport[];
 
 /**
  * Hands a new session's credentials to the client as the session's transport has it, and clears cookies that another transport left.
+ * `token` is `null` for a session that rests nowhere.
  * @returns the fields of the answer that hold some.
  */
 export async function sendCredentials(
   call: Call,
-  { session, token }: { session: Session; token: string },
+  { session, token }: { session: Session; token: string | null },
 ): Promise<Record<string, unknown>> {
   const { kit, http } = call;
-  const { transport } = session;
-  if (transport === "session" || transport === "token") {
-    clearOthers(call, transport === "session" ? [http.cookies.session] : []);
+  if (token === null) return await sendTokens(call, session, null);
+  if (!hasRefreshTokens(session.transport)) {
+    clearOthers(call, session.transport === "session" ? [http.cookies.session] : []);
     return sendSession(call, { session, token });
   }
   if (!kit.refreshTokens) throw new ConfigError("tokens", "set it, for sessions with refresh tokens");
@@ -33,8 +35,11 @@ export function sendSession({ kit, http, res }: Call, { session, token }: { sess
   return {};
 }
 
-/** Hands out a new access token and `refreshToken`: in the answer, or in cookies. */
-export async function sendTokens(call: Call, session: Session, refreshToken: string): Promise<Record<string, unknown>> {
+/**
+ * Hands out a new access token and `refreshToken`, if there is one: in the answer, in cookies, or the access token in halves. No cookie
+ * outlives its token.
+ */
+export async function sendTokens(call: Call, session: Session, refreshToken: string | null): Promise<Record<string, unknown>> {
   const { kit, http, res } = call;
   if (!kit.accessTokens) throw new ConfigError("tokens", "set it, for sessions with refresh tokens");
   const access = await kit.accessTokens.issue(session);
@@ -42,13 +47,18 @@ export async function sendTokens(call: Call, session: Session, refreshToken: str
   const expiresIn = secondsTo(access.expiresAt);
   if (session.transport === "bearer") {
     clearOthers(call, []);
-    return { access_token: access.token, token_type: "Bearer", expires_in: expiresIn, refresh_token: refreshToken };
+    const renewal = refreshToken === null ? {} : { refresh_token: refreshToken };
+    return { access_token: access.token, token_type: "Bearer", expires_in: expiresIn, ...renewal };
   }
   const { cookies } = http;
-  clearOthers(call, [cookies.access, cookies.refresh]);
-  cookies.set(res, cookies.access, access.token, expiresIn);
-  cookies.set(res, cookies.refresh, refreshToken, secondsTo(Math.min(session.expiresAt, session.idleExpiresAt)));
-  return { expires_in: expiresIn };
+  clearOthers(call, refreshToken === null ? [cookies.access] : [cookies.access, cookies.refresh]);
+  const signatureAt = access.token.lastIndexOf(".");
+  cookies.set(res, cookies.access, session.transport === "split" ? access.token.slice(signatureAt) : access.token, expiresIn);
+  if (refreshToken !== null) {
+    cookies.set(res, cookies.refresh, refreshToken, secondsTo(Math.min(session.expiresAt, session.idleExpiresAt)));
+  }
+  if (session.transport === "cookie") return { expires_in: expiresIn };
+  return { access_token: access.token.slice(0, signatureAt), token_type: "Bearer", expires_in: expiresIn };
 }
 
 /** A browser never sends the credentials of two transports. */
@@ -67,7 +77,7 @@ export function assertTransport({ kit, http, req }: Call, transport: SessionTran
   if ((transport === "token" || transport === "bearer") && browser && !http.allowTokensInBrowsers) {
     throw new RequestError("In a browser credentials travel in cookies", "insecure_token_transport");
   }
-  if ((transport === "bearer" || transport === "cookie") && !kit.refreshTokens) {
+  if (hasRefreshTokens(transport) && !kit.accessTokens) {
     throw new RequestError("Access and refresh tokens are switched off");
   }
 }

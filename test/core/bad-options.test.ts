@@ -108,7 +108,7 @@ const CASES: Readonly<Record<string, Case>> = {
   tokens: {
     make: auth("tokens"),
     valid: () => ({ audience: "https://api.example.com" }),
-    fine: { audience: ANY_TEXT, issuer: ANY_TEXT, grace: ["zero"] },
+    fine: { audience: ANY_TEXT, issuer: ANY_TEXT, grace: ["zero"], stateless: ON_OR_OFF },
   },
   passwords: {
     make: auth("passwords"),
