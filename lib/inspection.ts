@@ -1,6 +1,7 @@
+import { messageOf } from "./core/redact.ts";
 import { isLoopback } from "./loopback.ts";
 import type { AuthConfig } from "./options.ts";
-import type { Finding } from "./storage/finding.ts";
+import { NOT_DURABLE, type Finding } from "./storage/finding.ts";
 import type { RecordStore } from "./storage/record-store.ts";
 
 /** How a `createAuth` is configured, and what is wrong with it. Shows no secret. */
@@ -11,11 +12,10 @@ export interface Inspection {
   /** What to register at each provider; without a `baseUrl` the paths alone. */
   readonly callbackUrls: readonly { readonly provider: string; readonly url: string }[];
   readonly secureCookies: boolean;
-  /** Of the configuration first, then of the store. */
+  /** Of the configuration first, then of the store; one that is away is a finding too. */
   readonly findings: readonly Finding[];
 }
 
-/** @throws {StorageError} when the store is away. */
 export async function inspectAuth(config: AuthConfig, store: RecordStore): Promise<Inspection> {
   const { origin, basePath, cookie, strategies } = config;
   return {
@@ -23,8 +23,33 @@ export async function inspectAuth(config: AuthConfig, store: RecordStore): Promi
     basePath,
     callbackUrls: [...strategies.keys()].map((provider) => ({ provider, url: `${origin ?? ""}${basePath}/callback/${provider}` })),
     secureCookies: cookie.secure,
-    findings: [...secretFindings(config.secrets, config.madeUpSecret), ...addressFindings(config), ...((await store.inspect?.()) ?? [])],
+    findings: [...secretFindings(config.secrets, config.madeUpSecret), ...addressFindings(config), ...(await inspectStore(store))],
   };
+}
+
+/** What is found of a store, also that it is away. */
+export async function inspectStore(store: RecordStore): Promise<readonly Finding[]> {
+  const lasting: readonly Finding[] = store.persistent
+    ? []
+    : [
+        {
+          code: NOT_DURABLE,
+          level: "problem",
+          message: `the store is ${store.name}, which forgets all at a restart`,
+          fix: "give a store that lasts",
+        },
+      ];
+  try {
+    return [...lasting, ...((await store.inspect?.()) ?? [])];
+  } catch (error) {
+    const because = error instanceof Error && error.cause instanceof Error ? `: ${messageOf(error.cause) || codeOf(error.cause)}` : "";
+    const message = `${store.name} could not be asked: ${messageOf(error)}${because}`;
+    return [...lasting, { code: "store_unavailable", level: "problem", message, fix: "see that it runs and can be reached from here" }];
+  }
+}
+
+function codeOf(error: Error): string {
+  return "code" in error ? String(error.code) : error.name;
 }
 
 const MAKE_ONE = "make one with: openssl rand -base64 48";

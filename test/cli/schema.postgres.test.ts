@@ -7,7 +7,7 @@ import { startMariadb } from "../support/mariadb.ts";
 import { startPostgres } from "../support/postgres.ts";
 import { checkSchema, checkViews, type SchemaDatabase } from "./schema-checks.ts";
 
-describe("latchkey schema", () => {
+describe("latchkey schema", { timeout: 60_000 }, () => {
   it("prints SQL that leaves nothing for migrate() to do on PostgreSQL, and views over what is kept there", async () => {
     const server = await startPostgres();
     const pool = new pg.Pool({ connectionString: server.url });

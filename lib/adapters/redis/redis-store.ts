@@ -10,6 +10,7 @@ import { createCommands } from "./commands.ts";
 import { countInWindow } from "./counter-scripts.ts";
 import { commitDirectory, findInDirectory, takeFromDirectory } from "./directory-scripts.ts";
 import { isExpired, readDirectoryRecord, readPartitionRecord, readPlacedRecord } from "./envelope.ts";
+import { inspectRedis } from "./inspection.ts";
 import { createKeys } from "./keys.ts";
 import { commitPartition, takeFromPartition } from "./partition-scripts.ts";
 import { scanPage } from "./scan.ts";
@@ -152,6 +153,8 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
     watch: changes.watch,
 
     async migrate() {},
+
+    inspect: () => inspectRedis(commands, now),
 
     async close() {
       breaker.close();
