@@ -36,7 +36,8 @@ export function keyIds(ring: KeyRing): readonly string[] {
   return ring.all("id").map(({ id }) => id); // of the secrets, so the same for every purpose
 }
 
-function readSecrets(option: string, source: StoreKeys["keys"]): readonly string[] {
+/** The secrets that an option names, in their order. @throws {ConfigError} as {@link resolveKeys}. */
+export function readSecrets(option: string, source: StoreKeys["keys"]): readonly string[] {
   if (typeof source === "object" && source !== null && "file" in source) return readKeyFile(option, source.file);
   const given: readonly unknown[] = Array.isArray(source) ? source : [source];
   const secrets = given.filter((secret) => secret !== undefined && secret !== null && secret !== "");
