@@ -126,4 +126,17 @@ export function raceTests(test: DeclareTest): void {
     assertRecord(await reading, note("a"));
     assert.equal(await readingAgain, null);
   });
+
+  test("when it says that it is ordered, a read started behind an insert under a cap sees it, and not what gave way", async ({ store }) => {
+    if (!store.ordered) return; // it promises nothing
+    const inserting = ["a", "b", "c"].map((id) => store.commit([insert(notes, note(id), { max: 2 })]));
+    const reading = [store.get(notes, note("a")), store.get(notes, note("c"))] as const;
+    const refusing = store.commit([insert(notes, note("d"), { max: 2, over: "refuse" })]);
+    const readingAgain = store.get(notes, note("d"));
+
+    assert.deepEqual(await Promise.all([...inserting, refusing]), [true, true, true, false]);
+    assert.equal(await reading[0], null);
+    assertRecord(await reading[1], note("c"));
+    assert.equal(await readingAgain, null);
+  });
 }
