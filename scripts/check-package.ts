@@ -1,6 +1,6 @@
 /**
  * Checks the package as its users get it: the packed tarball, installed beside Express in an empty project, is imported and
- * required under each of its entry points, serves a request, and type-checks with the types of its dependencies checked too.
+ * required under each of its entry points, serves a request, runs as the command `latchkey`, and type-checks with the types of its dependencies checked too.
  *
  *     npx tsx scripts/check-package.ts [tarball]      packs one when none is given
  */
@@ -16,6 +16,7 @@ process.on("exit", () => rmSync(project, { recursive: true, force: true }));
 
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
   name: string;
+  version: string;
   exports: Record<string, unknown>;
   devDependencies: Record<string, string>;
 };
@@ -65,6 +66,20 @@ for (const [file, source] of Object.entries(programs)) {
   }
   console.log(`ok: ${file}, ${entryPoints.length} entry points`);
 }
+
+// As `npx latchkey` runs it: by the link that npm made, with the application's own configuration.
+writeFileSync(join(project, "latchkey.config.js"), `import { createAuth } from "latchkey";\nexport const auth = createAuth({});\n`);
+const latchkey = join(project, "node_modules/.bin/latchkey");
+for (const [args, expected] of [
+  [["--version"], manifest.version],
+  [["schema", "--dialect", "postgres"], 'create table if not exists "latchkey_users"'],
+  [["schema", "--dialect", "sqlite", "--better-auth"], 'create view "session"'],
+  [["migrate"], "memory: nothing to do"],
+] as const) {
+  const output = run(latchkey, args);
+  if (!output.includes(expected)) throw new Error(`latchkey ${args.join(" ")} should say "${expected}", but: ${output}`);
+}
+console.log("ok: the command latchkey");
 
 writeFileSync(
   join(project, "app.ts"),

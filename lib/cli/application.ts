@@ -16,7 +16,7 @@ export const configOption = {
 /** What the application's configuration gave. */
 export interface Application {
   /** `null` when it exports a store alone. */
-  readonly auth: Pick<Auth, "inspect" | "sessions"> | null;
+  readonly auth: Auth | null;
   readonly store: RecordStore;
 }
 
