@@ -27,7 +27,8 @@ export function privateKeyJwt(option: string, { privateKey, kid }: PrivateKeyAut
   let imported: ReturnType<typeof importPKCS8> | undefined;
   return async function signedAssertion(as, client, body, headers) {
     imported ??= importPKCS8(pemOf(key), algorithmOf(key));
-    openid.PrivateKeyJwt({ key: await imported, kid })(as, client, body, headers);
+    // Typed as void, and in truth a promise: returned, so that it is waited for.
+    return openid.PrivateKeyJwt({ key: await imported, kid })(as, client, body, headers);
   };
 }
 

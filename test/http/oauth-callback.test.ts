@@ -342,14 +342,14 @@ describe("the form_post response mode", () => {
     const posted = await app.person().go(url, {
       method: "POST",
       headers: { "sec-fetch-site": "cross-site", origin: "null" },
-      body: new URLSearchParams({ ...form, return_to: "https://evil.example", user: "{}" }),
+      body: new URLSearchParams({ ...form, return_to: "https://evil.example", user: "{}", more: "1" }),
     });
 
     expect(posted.status).toBe(303);
     expect(posted.headers.getSetCookie()).toEqual([]);
     const target = new URL(locationOf(posted), APP);
     expect([target.origin, target.pathname]).toEqual([APP, "/auth/callback/form"]);
-    expect([...target.searchParams.keys()].sort()).toEqual(["code", "iss", "state"]);
+    expect([...target.searchParams.keys()].sort()).toEqual(["code", "iss", "state", "user"]);
     expect(await briefly(await ada.go(locationOf(posted)))).toEqual([303, "/welcome"]);
     expect((await userOf(ada))?.email).toBe("ada@example.com");
   });

@@ -24,6 +24,8 @@ const CALLBACK_FIELDS = [
   "oauth_verifier",
   "session_state",
   "scope",
+  // Apple's, with the name at the first sign-in.
+  "user",
 ];
 const callbackInput = z.looseObject(Object.fromEntries(CALLBACK_FIELDS.map((name) => [name, z.string().max(4096).optional()])));
 
