@@ -50,6 +50,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^latchkey$/, replacement: root("lib/index.ts") },
+      { find: /^latchkey\/better-auth$/, replacement: root("lib/better-auth/index.ts") },
       { find: /^latchkey\/express-session$/, replacement: root("lib/express-session/index.ts") },
       { find: /^latchkey\/opentelemetry$/, replacement: root("lib/opentelemetry/index.ts") },
       { find: /^latchkey\/testing$/, replacement: root("lib/testing/index.ts") },
