@@ -9,6 +9,8 @@ export interface Contender {
   /** Relative to this directory. */
   readonly file: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Whether it may use every core, as one that hashes passwords on threads of its own. Default: the core of apps alone. */
+  readonly anywhere?: true;
 }
 
 /** What an app used so far. */
@@ -27,9 +29,9 @@ export interface AppProcess {
 }
 
 /** Starts an app in plain node, in production mode, on the core of apps. */
-export async function startApp({ file, env = {} }: Contender, redisUrl: string): Promise<AppProcess> {
+export async function startApp({ file, env = {}, anywhere }: Contender, redisUrl: string): Promise<AppProcess> {
   const program = [process.execPath, fileURLToPath(new URL(file, import.meta.url))];
-  const [command = "", ...args] = cores ? ["taskset", "-c", String(cores.apps), ...program] : program;
+  const [command = "", ...args] = cores ? ["taskset", "-c", anywhere ? "0-1" : String(cores.apps), ...program] : program;
   const child = spawn(command, args, {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     env: { ...process.env, NODE_OPTIONS: "", ...env, NODE_ENV: "production", REDIS_URL: redisUrl },

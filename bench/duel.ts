@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { startApp, type AppProcess, type Contender } from "./app-process.ts";
-import { ask, startLoad, wireRequest, type WireRequest } from "./load.ts";
+import { ask, startLoad, wireRequest, type Load, type WireRequest } from "./load.ts";
 
 /** What both sides of a duel do. */
 export interface Work {
@@ -13,10 +13,14 @@ export interface Work {
 export interface Pace {
   /** Each with processes of its own: how well a process runs is decided when it starts. */
   readonly rounds: number;
-  /** ms */
-  readonly warmUp: number;
-  /** ms */
-  readonly measured: number;
+  readonly warmUp: Stretch;
+  readonly measured: Stretch;
+}
+
+/** A part of a round: at least so many ms, and until each app has answered so many requests, which on a busy machine takes longer. */
+export interface Stretch {
+  readonly ms: number;
+  readonly requests: number;
 }
 
 /** What came of a duel. */
@@ -46,9 +50,9 @@ export async function duel(ours: Side, theirs: Side, redisUrl: string, { rounds,
     for (const { contender } of sides) apps.push(await startApp(contender, redisUrl));
     const requests = await Promise.all(apps.map((app, i) => sides[i]!.work.requests(app)));
     const loads = await Promise.all(apps.map((app, i) => startLoad(app.port, requests[i]!)));
-    await delay(warmUp);
+    await last(loads, warmUp);
     const before = await Promise.all(apps.map((app) => app.usage()));
-    await delay(measured);
+    await last(loads, measured);
     const after = await Promise.all(apps.map((app) => app.usage()));
     await Promise.all(loads.map((load) => load.stop()));
     await Promise.all(apps.map((app) => app.stop()));
@@ -59,6 +63,12 @@ export async function duel(ours: Side, theirs: Side, redisUrl: string, { rounds,
     ratios: results.map(([our, their]) => their / our),
     micros: [median(results.map(([our]) => our)), median(results.map(([, their]) => their))],
   };
+}
+
+async function last(loads: readonly Load[], { ms, requests }: Stretch): Promise<void> {
+  const until = loads.map(({ answers }) => answers + requests);
+  await delay(ms);
+  while (loads.some((load, i) => load.running && load.answers < until[i]!)) await delay(50);
 }
 
 export function median(values: readonly number[]): number {
@@ -101,3 +111,19 @@ export const guardedByApiKey: Work = {
     return answers.map(({ body }) => wireRequest("GET", "/me", { authorization: `Bearer ${(JSON.parse(body) as { key: string }).key}` }));
   },
 };
+
+/** A guarded GET by some programs, each with an access token that it shows again and again. */
+export const guardedByAccessToken: Work = byAccessToken("guarded GET, access token", BROWSERS);
+
+/** A guarded GET with an access token that was not shown lately: there are more of them than any cache of ours keeps. */
+export const firstSight: Work = byAccessToken("guarded GET, new access token", 8000);
+
+function byAccessToken(name: string, tokens: number): Work {
+  return {
+    name,
+    async requests({ port }) {
+      const [answer] = await ask(port, [wireRequest("POST", `/tokens?count=${tokens}`)]);
+      return (JSON.parse(answer?.body ?? "") as string[]).map((token) => wireRequest("GET", "/me", { authorization: `Bearer ${token}` }));
+    },
+  };
+}

@@ -4,16 +4,21 @@ import { connect, type Socket } from "node:net";
 /** One HTTP request as it goes over the wire. */
 export type WireRequest = Buffer;
 
-/** Writes a request out. */
-export function wireRequest(method: string, path: string, headers: Readonly<Record<string, string>> = {}): WireRequest {
-  const lines = Object.entries({ host: "localhost", ...(method === "GET" ? {} : { "content-length": "0" }), ...headers });
-  return Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`);
+/** Writes a request out. A `body` is JSON. */
+export function wireRequest(method: string, path: string, headers: Readonly<Record<string, string>> = {}, body?: unknown): WireRequest {
+  const text = body === undefined ? "" : JSON.stringify(body);
+  const length = method === "GET" ? {} : { "content-length": String(Buffer.byteLength(text)) };
+  const type = body === undefined ? {} : { "content-type": "application/json" };
+  const lines = Object.entries({ host: "localhost", ...length, ...type, ...headers });
+  return Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n${text}`);
 }
 
 /** Requests that keep coming until they are stopped. */
 export interface Load {
   /** Answers had so far. */
   readonly answers: number;
+  /** False once it was stopped, or an answer was not the status expected. */
+  readonly running: boolean;
   /** Lets what is under way finish. @throws {Error} when an answer was not the status expected. */
   stop(): Promise<void>;
 }
@@ -56,6 +61,9 @@ export async function startLoad(port: number, requests: readonly WireRequest[], 
     get answers() {
       return answers;
     },
+    get running() {
+      return !stopped;
+    },
     async stop() {
       stopped = true;
       await running;
@@ -72,17 +80,33 @@ export interface WireAnswer {
   readonly body: string;
 }
 
+/** One keep-alive connection, with one request under way at a time. */
+export interface Conversation {
+  /** Sends a request and reads the answer whole. */
+  ask(request: WireRequest): Promise<WireAnswer>;
+  close(): void;
+}
+
+export async function converse(port: number): Promise<Conversation> {
+  const socket = await open(port);
+  return {
+    async ask(request) {
+      const answered = new Promise<WireAnswer>((resolve) => onAnswer(socket, (status, text) => resolve(readAnswer(status, text))));
+      socket.write(request);
+      const answer = await answered;
+      socket.removeAllListeners("data");
+      return answer;
+    },
+    close: () => void socket.destroy(),
+  };
+}
+
 /** Sends requests over one connection, one after another, and reads the answers whole. */
 export async function ask(port: number, requests: readonly WireRequest[]): Promise<WireAnswer[]> {
-  const socket = await open(port);
+  const conversation = await converse(port);
   const answers: WireAnswer[] = [];
-  for (const request of requests) {
-    const answered = new Promise<WireAnswer>((resolve) => onAnswer(socket, (status, text) => resolve(readAnswer(status, text))));
-    socket.write(request);
-    answers.push(await answered);
-    socket.removeAllListeners("data");
-  }
-  socket.destroy();
+  for (const request of requests) answers.push(await conversation.ask(request));
+  conversation.close();
   return answers;
 }
 

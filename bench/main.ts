@@ -1,26 +1,51 @@
 /**
- * `npm run bench [-- --quick]`: what latchkey costs beside the least that the same work can cost, and beside its peers. Exits with 1 when
- * a target is missed. A quick run shows whether everything works; its numbers are rough.
+ * `npm run bench [-- --quick] [--only <part>]`: what latchkey costs beside the least that the same work can cost, and beside its peers. Exits with
+ * 1 when a target is missed. A quick run shows whether everything works; its numbers are rough. `--only` may be given more than once.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { startRedis } from "../test/support/services.ts";
+import { accessTokens } from "./access-tokens.ts";
 import { startApp, type AppProcess, type Contender } from "./app-process.ts";
+import { backends } from "./backends.ts";
+import { cachedSessions } from "./cached.ts";
+import { cluster } from "./cluster.ts";
 import { countCommands } from "./commands.ts";
-import { bare, betterAuth, betterAuthCookieCache, installPeers, latchkey, limit, passport } from "./contenders.ts";
+import { bare, betterAuth, betterAuthCookieCache, installPeers, latchkey, latchkeyTokens, limit, passport } from "./contenders.ts";
 import { cores, pinToRest } from "./cores.ts";
-import { duel, guardedByApiKey, guardedGet, median, newSession, type Pace, type Work } from "./duel.ts";
+import { guardedByAccessToken, guardedByApiKey, guardedGet, newSession, type Pace, type Work } from "./duel.ts";
 import { MANY, timeEndings } from "./endings.ts";
+import { growth } from "./growth.ts";
 import { ask, type WireRequest } from "./load.ts";
 import { measureMemory } from "./memory.ts";
+import { passwords } from "./passwords.ts";
+import { atLeast, factor, runRace, type Bench } from "./race.ts";
 import { refusedRequests } from "./refused.ts";
 import { createReport } from "./report.ts";
+import { revocations } from "./revocations.ts";
 
 const quick = process.argv.includes("--quick");
-const pace: Pace = quick ? { rounds: 1, warmUp: 1500, measured: 1000 } : { rounds: 5, warmUp: 3000, measured: 3000 };
+const only = argumentsAfter("--only");
 const others = quick ? 100_000 : 1_000_000;
 const COUNTED = 500;
 const ENDING_MARGIN = 5;
+
+/** In the order in which they run. */
+const parts: Readonly<Record<string, () => Promise<void>>> = {
+  counts,
+  duels,
+  memory,
+  endings,
+  tokens: () => accessTokens(bench),
+  cached: () => cachedSessions(bench),
+  revocations: () => revocations(bench),
+  passwords: () => passwords(bench),
+  backends: () => backends(bench),
+  growth: () => growth(bench),
+  cluster: () => cluster(bench),
+};
+const unknown = only.find((name) => !parts[name]);
+if (unknown !== undefined) throw new Error(`"${unknown}" is none of ${Object.keys(parts).join(", ")}`);
 
 const report = createReport((text) => console.log(text));
 const withPeers = await installPeers();
@@ -28,12 +53,13 @@ const server = await startRedis();
 const redis = new Redis(server.url);
 pinToRest(server.pid);
 pinToRest(process.pid);
+const pace: Pace = quick
+  ? { rounds: 1, warmUp: { ms: 1500, requests: 5000 }, measured: { ms: 1000, requests: 3000 } }
+  : { rounds: 5, warmUp: { ms: 3000, requests: 15_000 }, measured: { ms: 3000, requests: 10_000 } };
+const bench: Bench = { report, quick, pace, server, redis };
 
 try {
-  await counts();
-  await duels();
-  await memory();
-  await endings();
+  for (const [name, run] of Object.entries(parts)) if (only.length === 0 || only.includes(name)) await run();
 } finally {
   redis.disconnect();
   await server.stop();
@@ -76,6 +102,8 @@ async function counts(): Promise<void> {
     target: "1, no write",
     passed: byKey.all === 1 && byKey.writes === 0,
   });
+  const byToken = await count(latchkeyTokens, "access token", 200, guardedByAccessToken.requests);
+  report.add({ what: "latchkey, guarded GET with an access token", measured: byToken.named, target: "none", passed: byToken.all === 0 });
   for (const [what, requests] of Object.entries(refusedRequests)) {
     const { all, named } = await count(latchkey, what, 401, requests);
     report.add({ what: `latchkey, ${what}`, measured: named, target: "none", passed: all === 0 });
@@ -90,15 +118,8 @@ async function counts(): Promise<void> {
 /** CPU time a request, of two apps loaded at the same moment on one core. */
 async function duels(): Promise<void> {
   report.section(`Throughput beside others at the same moment${cores ? " on the same core" : ""} (median of ${pace.rounds}, range)`);
-  const race = async (ours: Work, theirs: Contender, work: Work, least?: number) => {
-    const { ratios, micros } = await duel({ contender: latchkey, work: ours }, { contender: theirs, work }, server.url, pace);
-    const ratio = median(ratios);
-    const range = `${factor(Math.min(...ratios))} to ${factor(Math.max(...ratios))}`;
-    const times = micros.map((value) => value.toFixed(0)).join(" and ");
-    report.add({ what: `${ours.name} / ${theirs.name}`, measured: `${factor(ratio)} (${range}; ${times} µs)`, ...atLeast(least, ratio) });
-    await redis.flushall();
-    return ratio;
-  };
+  const race = (ours: Work, theirs: Contender, work: Work, least?: number) =>
+    runRace(bench, { contender: latchkey, work: ours }, { contender: theirs, work }, least);
 
   await race(guardedGet, limit, guardedGet, 0.95);
   await race(guardedByApiKey, limit, guardedGet, 0.95);
@@ -120,10 +141,6 @@ async function duels(): Promise<void> {
     await race(newSession, passport, newSession);
     await race(newSession, betterAuth, newSession);
   }
-}
-
-function atLeast(least: number | undefined, value: number): { target?: string; passed?: boolean } {
-  return least === undefined ? {} : { target: `>= ${least}`, passed: value >= least };
 }
 
 async function memory(): Promise<void> {
@@ -163,6 +180,7 @@ async function endings(): Promise<void> {
   report.add({ what: "Redis commands for either", measured: commands[1], target: "the same", passed: commands[0] === commands[1] });
 }
 
-function factor(value: number): string {
-  return value.toFixed(2);
+/** The words behind each `name` on the command line. */
+function argumentsAfter(name: string): string[] {
+  return process.argv.flatMap((word, at) => (word === name && process.argv[at + 1] !== undefined ? [process.argv[at + 1]!] : []));
 }

@@ -9,5 +9,8 @@ app.get("/me", (req, res) => {
 app.post("/sign-in", (req, res) => {
   res.cookie("sid", "nobody").json({});
 });
+app.post("/tokens", (req, res) => {
+  res.json(Array.from({ length: Number(req.query.count) }, (_, i) => String(i).padStart(600, "x")));
+});
 
 serve(app);
