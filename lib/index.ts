@@ -2,6 +2,7 @@ import "./http/request.ts";
 
 export { createAuth, type Auth } from "./auth.ts";
 export type { AuthOptions } from "./options.ts";
+export type { Inspection } from "./inspection.ts";
 export type { CookieSettings, SessionOptions } from "./session-options.ts";
 export {
   AuthError,
@@ -75,6 +76,7 @@ export type { EmailContent, EmailTemplates, LinkContent, MagicCodeContent, Notic
 export type { EmailMessage, EmailTransport } from "./email/transport.ts";
 export { EmailDeliveryError } from "./email/transport.ts";
 export { identify } from "./oauth/identify.ts";
+export type { Finding } from "./storage/finding.ts";
 export type {
   Change,
   ClearWrite,
