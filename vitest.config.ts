@@ -23,13 +23,16 @@ const needServices = [
 /** Tests that need nothing either, but take their time: every wrong input to every route, and stores in files. */
 const thorough = ["test/http/bad-input.test.ts", "test/adapters/*sqlite*.test.ts", "test/core/*.sqlite.test.ts"];
 
-/** The HTTP tests, once more for each backend: `openTestStore` opens their stores there. One file after another finds the same process. */
+/** Tests that run on every backend: over HTTP, and what an application keeps in the store. */
+const onEveryBackend = ["test/http/**/*.test.ts", "test/core/auth-storage.test.ts"];
+
+/** Those, on one backend: `openTestStore` opens their stores there. One file after another finds the same process. */
 function httpOn(backend: Backend, name = `http:${backend}`) {
   return {
     extends: true as const,
     test: {
       name,
-      include: ["test/http/**/*.test.ts"],
+      include: onEveryBackend,
       exclude: [...needServices, ...thorough],
       isolate: false,
       provide: { testStore: backend },
@@ -52,7 +55,9 @@ export default defineConfig({
       { find: /^latchkey$/, replacement: root("lib/index.ts") },
       { find: /^latchkey\/better-auth$/, replacement: root("lib/better-auth/index.ts") },
       { find: /^latchkey\/express-session$/, replacement: root("lib/express-session/index.ts") },
+      { find: /^latchkey\/client$/, replacement: root("lib/client/index.ts") },
       { find: /^latchkey\/opentelemetry$/, replacement: root("lib/opentelemetry/index.ts") },
+      { find: /^latchkey\/pipeline$/, replacement: root("lib/pipeline/index.ts") },
       { find: /^latchkey\/testing$/, replacement: root("lib/testing/index.ts") },
       { find: /^latchkey\/adapters\/(.*)$/, replacement: root("lib/adapters/$1/index.ts") },
       { find: /^latchkey\/email\/(.*)$/, replacement: root("lib/email/$1.ts") },
@@ -71,7 +76,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: [...needServices, ...thorough, "test/http/**"],
+          exclude: [...needServices, ...thorough, ...onEveryBackend],
           isolate: false,
           sequence: { groupOrder: 0 },
         },

@@ -356,6 +356,7 @@ export function authStorageContract(backend: string, open: (clock: TestClock) =>
         left = Infinity;
         if (failed) await auth.erase(userId);
         expect(await dump()).not.toMatch(new RegExp(`canary|${userId}`));
+        await auth.close();
       }
     });
 

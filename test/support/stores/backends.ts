@@ -7,6 +7,7 @@ export const backends = {
   sqlite: ["sqlite"],
   routed: ["postgres", "redis"],
   encrypted: ["redis"],
+  cached: ["redis"],
 } as const satisfies Record<string, readonly ServerKind[]>;
 
 export type Backend = keyof typeof backends;

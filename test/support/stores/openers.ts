@@ -31,6 +31,11 @@ export async function openerOf(backend: Backend, servers: ServerAddresses): Prom
     const redis = await of("redis");
     return (given) => encrypted(redis(given), ENCRYPTION);
   }
+  if (backend === "cached") {
+    const { cached } = await import("../../../lib/adapters/cached/index.ts");
+    const redis = await of("redis");
+    return ({ clock }) => cached(redis({ clock }), { clock });
+  }
   if (backend === "routed") {
     const { routed } = await import("../../../lib/adapters/routed/index.ts");
     const [postgres, redis] = await Promise.all([of("postgres"), of("redis")]);
