@@ -1,8 +1,8 @@
 /**
- * Checks that what the README shows is true: a block that names an example equals that file, every other TypeScript block compiles
+ * Checks that what the README and the pages of docs/ show is true: a block that names an example equals that file, every other TypeScript block compiles
  * against the built package, and every example runs as it stands. Run `npm run build` before.
  *
- *     npx tsx scripts/check-readme.ts [--write]      --write copies the examples into the README first
+ *     npx tsx scripts/check-readme.ts [--write]      --write copies the examples into the pages first
  */
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -13,15 +13,17 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const quickstart = "examples/quickstart.ts";
 const quoted = /^(<!-- (examples\/\S+\.ts) -->\n+```ts\n)[\s\S]*?^```$/gm;
-const path = join(root, "README.md");
+const pages = ["README.md", ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`)].filter((name) => name.endsWith(".md"));
 if (process.argv.includes("--write")) {
-  const copied = readFileSync(path, "utf8").replaceAll(
-    quoted,
-    (_, head: string, file: string) => `${head}${readFileSync(join(root, file), "utf8")}\`\`\``,
-  );
-  writeFileSync(path, copied);
+  for (const page of pages) {
+    const copied = readFileSync(join(root, page), "utf8").replaceAll(
+      quoted,
+      (_, head: string, file: string) => `${head}${readFileSync(join(root, file), "utf8")}\`\`\``,
+    );
+    writeFileSync(join(root, page), copied);
+  }
 }
-const readme = readFileSync(path, "utf8");
+const text = pages.map((page) => readFileSync(join(root, page), "utf8")).join("\n");
 
 // A project of its own, in which `latchkey` is the built package.
 const project = mkdtempSync(join(tmpdir(), "latchkey-readme-"));
@@ -44,12 +46,12 @@ writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, 
 
 /** What a block may use without saying where it comes from: the application and the auth that the first block made. */
 const known = {
-  app: `import type { Express } from "express"; declare const app: Express;`,
-  auth: `import type { Auth } from "latchkey"; declare const auth: Auth;`,
+  app: `declare const app: import("express").Express;`,
+  auth: `declare const auth: import("latchkey").Auth;`,
 };
 
 let problems = 0;
-const blocks = [...readme.matchAll(/^(?:<!-- (examples\/\S+\.ts) -->\n+)?```ts\n([\s\S]*?)^```$/gm)];
+const blocks = [...text.matchAll(/^(?:<!-- (examples\/\S+\.ts) -->\n+)?```ts\n([\s\S]*?)^```$/gm)];
 for (const [, example, source = ""] of blocks) {
   const index = blocks.findIndex((block) => block[2] === source);
   if (example) {
