@@ -19,7 +19,7 @@ export interface ImportBetterAuthOptions {
   auth: Pick<Auth, "users" | "accounts" | "principals" | "passwords">;
   /** Reads and counts, and writes nothing. Default: false. */
   dryRun?: boolean | undefined;
-  /** Strategies of other names than better-auth's providers: `{ microsoft: "entra" }`. Default: the same name. */
+  /** Strategies of other names than better-auth's providers: `{ acme: "okta" }`. Default: the same name, and `x` for `twitter`. */
   providers?: Readonly<Record<string, string>> | undefined;
   /** Names of better-auth's tables. Default: `user` and `account`, or `users` and `accounts`. */
   tables?: SourceTables | undefined;
@@ -59,7 +59,7 @@ export async function importBetterAuth(options: ImportBetterAuthOptions): Promis
   const parts = {
     issuerOf: (provider: string) => auth.accounts.issuerOf(provider),
     recognises: (hash: string) => auth.passwords.recognises(hash),
-    strategyOf: (providerId: string) => (Object.hasOwn(providers, providerId) ? (providers[providerId] ?? providerId) : providerId),
+    strategyOf: (providerId: string) => new Map(Object.entries({ ...RENAMED, ...providers })).get(providerId) ?? providerId,
     now: clock.now(),
   };
 
@@ -164,6 +164,8 @@ type Outcome =
   /** How many accounts there are now, and whose identity somebody else has. */
   | { readonly accounts: number; readonly taken: readonly AdoptedAccount[] };
 
+/** What we call otherwise than better-auth. */
+const RENAMED = { twitter: "x" };
 const MAX_ATTEMPTS = 20;
 const PARALLEL = 16;
 

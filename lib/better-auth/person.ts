@@ -1,5 +1,5 @@
 import type { AdoptedAccount } from "../core/accounts.ts";
-import { CREDENTIAL } from "../core/account-record.ts";
+import { CREDENTIAL, type IdentityKey } from "../core/account-record.ts";
 import { normaliseEmail } from "../core/email-address.ts";
 import { assertUserId } from "../core/principals.ts";
 import { profileOf } from "../core/sign-in.ts";
@@ -26,8 +26,8 @@ export type UserSkip =
 export type AccountSkip =
   /** No strategy of `auth` has the provider's name. */
   | "unknown_provider"
-  /** The provider's id of the person is empty. */
-  | "invalid_subject"
+  /** better-auth keeps another id of the person than the provider signs in by, and no ID token that tells that one. */
+  | "unknown_subject"
   /** Another user has it. */
   | "identity_taken"
   /** The hash is of no format that `auth` can compare a password with. */
@@ -75,17 +75,14 @@ export function personOf(source: SourceUser, { issuerOf, recognises, strategyOf,
     }
     const provider = strategyOf(account.providerId);
     const issuer = issuerOf(provider);
+    const identity = issuer === null ? null : identityOf(account, provider, issuer);
     if (issuer === null) skip("unknown_provider");
-    else if (account.accountId === "") skip("invalid_subject");
+    else if (identity === null) skip("unknown_subject");
     else {
       const sealed = isEncrypted(account);
       if (sealed) sealedTokens += 1;
-      const identity = { provider, issuer, subject: account.accountId };
-      accounts.set(JSON.stringify(identity), {
-        identity,
-        tokens: sealed ? null : tokensOf(account),
-        createdAt: account.createdAt ?? createdAt,
-      });
+      const tokens = sealed ? null : tokensOf(account);
+      accounts.set(JSON.stringify(identity), { identity, tokens, createdAt: account.createdAt ?? createdAt });
     }
   }
 
@@ -103,6 +100,28 @@ export function personOf(source: SourceUser, { issuerOf, recognises, strategyOf,
     skipped,
     sealedTokens,
   };
+}
+
+/** Claims by which better-auth knows people of these providers, where that is not the subject of the ID token. */
+const OTHER_CLAIMS: Readonly<Record<string, string>> = { microsoft: "oid", salesforce: "user_id" };
+
+/** Whom a strategy of ours will find again: (provider, issuer, subject). */
+function identityOf({ providerId, accountId, idToken }: SourceAccount, provider: string, issuer: string): IdentityKey | null {
+  const claim = Object.hasOwn(OTHER_CLAIMS, providerId) ? OTHER_CLAIMS[providerId] : undefined;
+  if (claim === undefined) return accountId === "" ? null : { provider, issuer, subject: accountId };
+  const { iss, sub, ...claims } = claimsOf(idToken);
+  if (typeof iss !== "string" || typeof sub !== "string" || sub === "") return null;
+  return accountId === sub || accountId === claims[claim] ? { provider, issuer: iss, subject: sub } : null;
+}
+
+/** What an ID token says. better-auth has checked it, and whoever can change it there can change the account, too. */
+function claimsOf(idToken: string | null): Record<string, unknown> {
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(idToken?.split(".")[1] ?? "", "base64url").toString());
+    return typeof claims === "object" && claims !== null ? { ...claims } : {};
+  } catch {
+    return {};
+  }
 }
 
 function tokensOf({

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openDatabase } from "../../lib/adapters/sqlite/driver.ts";
 import { importBetterAuth } from "../../lib/better-auth/index.ts";
+import { microsoft } from "../../strategies/microsoft.ts";
+import { x } from "../../strategies/x.ts";
 import { fixture, importExpectations, startImport } from "./import-expectations.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "latchkey-better-auth-"));
@@ -37,6 +39,32 @@ describe("what is imported from", () => {
     expect(await auth.users.findByEmail("nine@example.com")).toMatchObject({ id: "9", createdAt: 1_700_000_000_000 });
     const [account] = await auth.accounts.listForUser("10");
     expect(account).toMatchObject({ providerId: "google", accountId: "12345", accessTokenExpiresAt: 1_700_003_600_000 });
+    await close();
+  });
+
+  it("may know people of Microsoft by another id than the one they sign in by, which is in their ID token", async () => {
+    const iss = "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0";
+    const idToken = (claims: object) => `e30.${Buffer.from(JSON.stringify({ iss, ...claims })).toString("base64url")}.`;
+    const ms = write(
+      "microsoft.db",
+      `${fixture("sqlite").split("insert into")[0]}
+       insert into "user" ("id", "name", "email", "emailVerified", "createdAt", "updatedAt") values
+         ('u1', 'one', 'one@example.com', 1, '2026-01-01', '2026-01-01'), ('u2', 'two', 'two@example.com', 1, '2026-01-01', '2026-01-01'),
+         ('u3', 'three', 'three@example.com', 1, '2026-01-01', '2026-01-01'), ('u4', 'four', 'four@example.com', 1, '2026-01-01', '2026-01-01');
+       insert into "account" ("id", "accountId", "providerId", "userId", "idToken", "createdAt", "updatedAt") values
+         ('a1', 'oid-1', 'microsoft', 'u1', '${idToken({ sub: "sub-1", oid: "oid-1" })}', '2026-01-01', '2026-01-01'),
+         ('a2', 'sub-2', 'microsoft', 'u2', '${idToken({ sub: "sub-2", oid: "oid-2" })}', '2026-01-01', '2026-01-01'),
+         ('a3', 'oid-3', 'microsoft', 'u3', '${idToken({ sub: "sub-4", oid: "oid-4" })}', '2026-01-01', '2026-01-01'),
+         ('a4', 'oid-4', 'microsoft', 'u4', null, '2026-01-01', '2026-01-01'),
+         ('a5', 't-1', 'twitter', 'u4', null, '2026-01-01', '2026-01-01');`,
+    );
+    const client = { clientId: "client", clientSecret: "secret" };
+    const { auth, run, close } = await startImport(ms, { strategies: [microsoft(client), x(client)] });
+    expect(await run()).toMatchObject({ accounts: { imported: 3, skipped: 2 }, skipped: { unknown_subject: 2 } });
+    for (const [subject, userId] of Object.entries({ "sub-1": "u1", "sub-2": "u2" })) {
+      expect(await auth.accounts.findByIdentity({ provider: "microsoft", issuer: iss, subject })).toMatchObject({ userId });
+    }
+    expect(await auth.accounts.listForUser("u4")).toMatchObject([{ providerId: "x", accountId: "t-1" }]);
     await close();
   });
 
