@@ -9,8 +9,15 @@ import { runCli } from "./run.ts";
 /** How long what a configuration opened and did not close may keep the process, ms. */
 const LINGER = 250;
 
+/** How long a command that is interrupted may take to come to an end, ms, and what it ends with if it does not. */
+const GRACE = 5000;
+const INTERRUPTED = 130;
+
 const stop = new AbortController();
-process.once("SIGINT", () => stop.abort());
+process.once("SIGINT", () => {
+  stop.abort();
+  setTimeout(() => process.exit(INTERRUPTED), GRACE).unref();
+});
 
 const io: CliIo = {
   out: (line) => void process.stdout.write(`${line}\n`),

@@ -24,6 +24,12 @@ export interface SqlWords {
   readonly live: string;
 }
 
+/**
+ * What stands behind `\\u` in JSON and is no character that these databases take: one such name, made up by anybody, would fail every
+ * query of the view. Backslashes are written otherwise before, so that one that stands for itself begins no escape.
+ */
+const NO_CHARACTER = "(?:0000|d[89a-f][0-9a-f]{2})";
+
 const ALPHABET = "0123456789ABCDEF";
 
 const postgres: SqlWords = {
@@ -32,7 +38,8 @@ const postgres: SqlWords = {
   beginning: (bytes, first) => `case when substring(${bytes} from 1 for 1) = '\\x${first}'::bytea then ${bytes} end`,
   part: (bytes, from, length) => `substring(${bytes} from (${from})::int${length === undefined ? "" : ` for (${length})::int`})`,
   integer: (bytes, from, length) => `('x' || encode(substring(${bytes} from ${from} for ${length}), 'hex'))::bit(${length * 8})::bigint`,
-  asJson: (bytes) => `nullif(convert_from(${bytes}, 'UTF8'), '')::json`,
+  asJson: (bytes) =>
+    `nullif(regexp_replace(replace(convert_from(${bytes}, 'UTF8'), '\\\\', '\\u005c'), '\\\\u${NO_CHARACTER}', '?', 'g'), '')::json`,
   field: (json, path) => `${json} #>> '{${path.replace(/\[(\d+)\]/g, ",$1")}}'`,
   numberField: (json, path) => `(${postgres.field(json, path)})::bigint`,
   flag: (json, path) => `(${postgres.field(json, path)})::boolean`,
@@ -48,7 +55,8 @@ const mysql: SqlWords = {
   beginning: (bytes, first) => `case when substring(${bytes}, 1, 1) = x'${first}' then ${bytes} end`,
   part: (bytes, from, length) => `substring(${bytes}, ${from}${length === undefined ? "" : `, ${length}`})`,
   integer: (bytes, from, length) => `cast(conv(hex(substring(${bytes}, ${from}, ${length})), 16, 10) as signed)`,
-  asJson: (bytes) => `nullif(convert(${bytes} using utf8mb4), '')`,
+  asJson: (bytes) =>
+    `nullif(regexp_replace(replace(convert(${bytes} using utf8mb4), '\\\\\\\\', '\\\\u005c'), '\\\\\\\\u${NO_CHARACTER}', '?'), '')`,
   field(json, path) {
     const found = `json_extract(${json}, '$.${path}')`;
     return `case when json_type(${found}) <> 'NULL' then json_unquote(${found}) end`;

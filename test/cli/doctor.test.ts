@@ -52,7 +52,7 @@ describe("latchkey doctor", () => {
     ["ababababababababababababababababababab", "problem secret_weak"],
     [[SECRET, OTHER, SECRET], "warning secret_duplicate"],
     [undefined, "problem secret_missing"],
-  ])("finds fault with %j as secret, and does not print it", async (secret, expected) => {
+  ])("rule 42: finds fault with %j as secret, and does not print it", async (secret, expected) => {
     const { code, out, err } = await doctor({ auth: make({ secret }) });
     expect([code, findingsOf(out)]).toEqual([expected.startsWith("problem") ? 1 : 0, [expected]]);
     for (const one of [secret].flat()) if (one) expect(out + err).not.toContain(one);

@@ -1,6 +1,9 @@
 import { expect } from "vitest";
 import { createAuth } from "../../lib/auth.ts";
 import type { Identity } from "../../lib/core/strategy.ts";
+import { sessionCollection } from "../../lib/core/session-record.ts";
+import { userCollection } from "../../lib/core/user-directory.ts";
+import { directoryKey } from "../../lib/storage/collection.ts";
 import type { RecordStore } from "../../lib/storage/record-store.ts";
 import { memoryTransport } from "../../lib/email/memory.ts";
 import { TEST_SECRET } from "../support/kit.ts";
@@ -37,6 +40,9 @@ export async function checkViews({ dialect, store, run, rows, quote, millisecond
   const before = Date.now();
   const ada = await auth.users.create({ email: "ada@example.com", emailVerified: true, name: 'Ada "Ä" O\'Null' });
   const bob = await auth.users.create({ email: "bob@example.com" });
+  // Names and data that JSON can hold, and these databases cannot.
+  const odd = await auth.users.create({ email: "odd@example.com", name: '\\\\u0000 \0\0 \ud800 \\\0 \\"' });
+  await auth.sessions.create({ userId: odd.id, data: { note: "\0 \udfff" } });
   const source = { ip: "203.0.113.9", userAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0" };
   const { session } = await auth.sessions.create({ userId: ada.id, methods: ["magic_code"], source });
   await auth.sessions.create({ userId: bob.id, methods: ["magic_code"] });
@@ -53,16 +59,17 @@ export async function checkViews({ dialect, store, run, rows, quote, millisecond
   await auth.magicCodes.request({ email: "ada@example.com", purpose: "sign_in", source: null });
 
   const people = await rows(`select * from ${quote("user")} order by email`);
-  expect(people).toHaveLength(2);
+  expect(people).toHaveLength(3);
+  if (dialect !== "sqlite") expect(people[2]).toMatchObject({ name: '\\\\u0000 ?? ? \\? \\"' });
   expect(people[0]).toMatchObject({ id: ada.id, name: ada.name, email: "ada@example.com", image: null });
-  expect(people.map(({ emailVerified }) => Boolean(emailVerified))).toEqual([true, false]);
+  expect(people.map(({ emailVerified }) => Boolean(emailVerified))).toEqual([true, false, false]);
   expect(people[1]).toMatchObject({ name: null });
   expect(milliseconds(people[0]?.["createdAt"])).toBe(ada.createdAt);
 
   const joined = await rows(
     `select s.*, u.email from ${quote("session")} s join ${quote("user")} u on u.id = s.${quote("userId")} order by u.email`,
   );
-  expect(joined).toHaveLength(2);
+  expect(joined).toHaveLength(3);
   expect(joined[0]).toMatchObject({
     userId: ada.id,
     token: null,
@@ -87,6 +94,12 @@ export async function checkViews({ dialect, store, run, rows, quote, millisecond
   expect(sent).toEqual([expect.objectContaining({ identifier: "ada@example.com", value: null })]);
   expect(milliseconds(sent[0]?.["expiresAt"])).toBeGreaterThan(before);
   await auth.sessions.revokeAll(ada.id);
-  expect(await rows(`select * from ${quote("session")}`)).toHaveLength(1);
+  expect(await rows(`select * from ${quote("session")}`)).toHaveLength(2);
+
+  const sealed = { value: Buffer.from([0xe5, 1, 0xff, 0xfe, 0x80]), expiresAt: null };
+  await store.commit([{ op: "insert", in: userCollection, record: { ...directoryKey("sealed"), ...sealed } }]);
+  await store.commit([{ op: "insert", in: sessionCollection, record: { partition: "p", id: "sealed", ...sealed } }]);
+  expect(await rows(`select * from ${quote("user")}`)).toHaveLength(3);
+  expect(await rows(`select * from ${quote("session")}`)).toHaveLength(2);
   await auth.close();
 }
