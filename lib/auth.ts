@@ -19,6 +19,8 @@ import { createPasswordHasher, measuredHasher } from "./core/password-hashing.ts
 import { createPasswordPolicy } from "./core/password-policy.ts";
 import { createPasswords, type PasswordMail, type Passwords } from "./core/passwords.ts";
 import { createPrincipals, type Principals } from "./core/principals.ts";
+import { createProviderLogout } from "./core/provider-logout.ts";
+import { createProviderSessions } from "./core/provider-sessions.ts";
 import { messageOf } from "./core/redact.ts";
 import { createRateLimits, type RateLimits } from "./core/rate-limits.ts";
 import { sessionCollection } from "./core/session-record.ts";
@@ -60,9 +62,9 @@ export interface Auth extends RequestHandler, PersonalDataService {
   /** `null` unless the `tokens` option is set, and where it is `stateless`. */
   readonly refreshTokens: RefreshTokens | null;
   readonly rateLimits: RateLimits;
-  /** The application's own key-value data, in our store. */
   /** `null` unless the `tokens` option is `stateless`. */
   readonly statelessSessions: StatelessSessions | null;
+  /** The application's own key-value data, in our store. */
   readonly kv: Kv;
   /** Tokens that the application keeps for its users. */
   readonly tokens: Tokens;
@@ -128,6 +130,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
   const sessions = createSessions({
     store,
     live,
+    providerSessions,
     refreshText,
     tokens: sessionTokens,
     principals,
@@ -159,12 +162,12 @@ export function createAuth(options: AuthOptions = {}): Auth {
       ...{ store, sessions: live, text: refreshText, principals, clock, events },
       config: { ...sessionConfig, grace: config.tokens.grace, onReuse: config.tokens.onReuse },
     });
-  const accounts = createAccounts({ store, keys, clock, events, strategies: config.strategies });
-  const oneTimeTokens = createOneTimeTokens({ store, keys, clock, events });
-  const purge = async (userId: string) => {
   const statelessSessions = config.tokens?.stateless
     ? createStatelessSessions({ tokens: sessionTokens, principals, clock, accessTtl: config.tokens.accessTtl })
     : null;
+  const accounts = createAccounts({ store, keys, clock, events, strategies: config.strategies });
+  const oneTimeTokens = createOneTimeTokens({ store, keys, clock, events });
+  const purge = async (userId: string) => {
     await sessions.revokeAll(userId);
     await apiKeys.revokeAll(userId);
     await oneTimeTokens.revokeAll(userId);
@@ -242,6 +245,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     accessTokens,
     refreshTokens,
     transactions: createTransactions({ store, clock, events }),
+    providerLogout: createProviderLogout({ store, accounts, sessions, providerSessions, strategies: config.strategies }),
     strategies: config.strategies,
     telemetry,
     statelessSessions,

@@ -9,7 +9,15 @@ export interface RequestSource {
 
 /** Why a session ended. */
 export type RevocationReason =
-  "sign_out" | "revoked" | "revoked_all" | "replaced" | "stale_epoch" | "disabled" | "deleted" | "refresh_token_reused";
+  | "sign_out"
+  | "provider_sign_out"
+  | "revoked"
+  | "revoked_all"
+  | "replaced"
+  | "stale_epoch"
+  | "disabled"
+  | "deleted"
+  | "refresh_token_reused";
 
 /** Every event there is, with what it tells beside who, when and where from. The catalogue is closed: nothing else is emitted. */
 export interface EventDetails {

@@ -8,6 +8,7 @@ import type { Events } from "./events.ts";
 import type { MagicCodes } from "./magic-codes.ts";
 import type { Passwords } from "./passwords.ts";
 import type { Principals } from "./principals.ts";
+import type { ProviderLogout } from "./provider-logout.ts";
 import type { RateLimits } from "./rate-limits.ts";
 import type { RefreshTokens } from "./refresh-tokens.ts";
 import type { Sessions } from "./sessions.ts";
@@ -36,6 +37,7 @@ export interface Kit {
   /** `null`: `tokens` is not set, or is `stateless`. */
   readonly refreshTokens: RefreshTokens | null;
   readonly transactions: Transactions;
+  readonly providerLogout: ProviderLogout;
   /** `null`: `tokens` is not set, or is not `stateless`. */
   readonly statelessSessions: StatelessSessions | null;
   readonly strategies: ReadonlyMap<string, Strategy>;

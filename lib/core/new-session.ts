@@ -7,6 +7,7 @@ import type { Events, RequestSource } from "./events.ts";
 import type { LiveSessions } from "./live-sessions.ts";
 import type { RefreshTokenText } from "./refresh-token-text.ts";
 import { assertUserId, sameEpoch, type Principals } from "./principals.ts";
+import type { ProviderSessions } from "./provider-sessions.ts";
 import { idleEnd, lifeOf, type SessionLife } from "./session-life.ts";
 import {
   encodeSession,
@@ -51,6 +52,8 @@ export interface NewSessionsParts {
   readonly tokens: SessionTokens;
   /** Where sessions may have refresh tokens. */
   readonly refreshText?: RefreshTokenText | null | undefined;
+  /** Where sessions that a provider named are found by its name for them. Default: nowhere. */
+  readonly providerSessions?: ProviderSessions | null | undefined;
   readonly principals: Principals;
   readonly clock: Clock;
   readonly events: Events;
@@ -61,7 +64,9 @@ const MAX_DATA = 64 * 1024;
 const MAX_GUEST_DATA = 16 * 1024;
 
 /** What makes sessions, of users and of guests. */
-export function createSessionMaker({ store, sessions, tokens, refreshText, principals, clock, events, config }: NewSessionsParts) {
+export function createSessionMaker(parts: NewSessionsParts) {
+  const { store, sessions, tokens, refreshText, providerSessions = null, principals, clock, events, config } = parts;
+
   /** Inserts under the policy, then makes sure that nothing ended in between what it was made under. */
   const insert = async (
     userId: string,
@@ -72,6 +77,7 @@ export function createSessionMaker({ store, sessions, tokens, refreshText, princ
     const { epoch, principal } = await principals.activeStanding(userId);
     if (proven && !sameEpoch(epoch, proven)) throw endedMeanwhile();
     const record = make(epoch, principal.roles);
+    await providerSessions?.note(record.session);
     const added: Write = { op: "insert", in: sessionCollection, record: encodeSession(record), max: config.max };
     const writes: Write[] = single ? [{ op: "clear", in: sessionCollection, partition: record.tag }, added] : [added];
     const inserted = store.commit(writes);
@@ -79,7 +85,8 @@ export function createSessionMaker({ store, sessions, tokens, refreshText, princ
       ? await Promise.all([inserted, principals.standing(userId)])
       : [await inserted, await principals.standing(userId)];
     if (!done) throw new StorageError("A session could not be stored");
-    if (after.principal.status !== "active" || !sameEpoch(after.epoch, epoch)) {
+    const endedThere = (await providerSessions?.goesOn(record.session)) === false;
+    if (endedThere || after.principal.status !== "active" || !sameEpoch(after.epoch, epoch)) {
       await store.commit([{ op: "delete", in: sessionCollection, key: { partition: record.tag, id: record.sid } }]);
       throw endedMeanwhile();
     }

@@ -10,6 +10,7 @@ import { createLiveSessions, keyOfSession, type LiveSessions } from "./live-sess
 import { isMember, type Membership } from "./membership.ts";
 import { assertData, createSessionMaker, endedMeanwhile, type IssuedSession, type NewSession } from "./new-session.ts";
 import { assertUserId, sameEpoch, type Principals } from "./principals.ts";
+import type { ProviderSessions } from "./provider-sessions.ts";
 import type { RefreshTokenText } from "./refresh-token-text.ts";
 import { createSessionActivity } from "./session-activity.ts";
 import type { SessionLife } from "./session-life.ts";
@@ -110,6 +111,8 @@ export interface SessionsParts {
   readonly live?: LiveSessions | undefined;
   /** Makes the state of refresh tokens. Default: no session has any. */
   readonly refreshText?: RefreshTokenText | null | undefined;
+  /** Where sessions that a provider named are found by its name for them. Default: nowhere. */
+  readonly providerSessions?: ProviderSessions | null | undefined;
   readonly principals: Principals;
   readonly clock: Clock;
   readonly events: Events;

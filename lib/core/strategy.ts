@@ -33,9 +33,24 @@ export interface TokenSet {
 
 /** Whom a provider signs out, told without a browser. */
 export interface LogoutToken {
-  readonly subject: string;
+  /** `null` only where `sessionId` is not. */
+  readonly subject: string | null;
   /** The provider's `sid`; `null`: all sessions of the subject. */
   readonly sessionId: string | null;
+  /** The `jti`: tells tokens of one issuer apart. */
+  readonly tokenId: string;
+  /** Unix ms from which on the token is refused. */
+  readonly usableUntil: number;
+}
+
+/** What a provider is told of the session to end. */
+export interface EndSession {
+  /** Says whose session; `null`: the provider may ask. */
+  readonly idToken: string | null;
+  /** Where the provider sends the browser afterwards: a whole URL that is registered with it. Default: nowhere. */
+  readonly returnTo?: string | undefined;
+  /** Comes back with the browser. */
+  readonly state?: string | undefined;
 }
 
 /** What our own strategies offer beyond Passport's `name` and `authenticate`. */
@@ -51,7 +66,9 @@ export interface ProviderStrategy {
    */
   refresh(tokens: TokenSet): Promise<TokenSet>;
   /** Where to send the browser to end the provider's session too (OpenID Connect RP-Initiated Logout 1.0); `null` when it offers none. */
-  endSessionUrl(logout: { readonly idToken: string | null; readonly returnTo?: string | undefined }): Promise<string | null>;
+  endSessionUrl(logout: EndSession): Promise<string | null>;
+  /** Whether the provider tells of sign-outs by loading a page of ours in a frame, and by nothing better. */
+  signsOutByFrame(): Promise<boolean>;
   /**
    * Checks a logout token (OpenID Connect Back-Channel Logout 1.0).
    * @throws {RequestError} `invalid_logout_token`, also where the provider knows no such thing.

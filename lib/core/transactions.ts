@@ -11,7 +11,7 @@ export interface TransactionData {
   /** What the strategy wrote to `req.session` when it began. JSON. */
   readonly session: Record<string, unknown>;
   /** What it is for: a callback does this and nothing else. */
-  readonly intent: "sign_in" | "link" | "reauthenticate";
+  readonly intent: "sign_in" | "link" | "reauthenticate" | "sign_out";
   /** Where the browser goes afterwards; checked before it was stored. */
   readonly returnTo: string;
   /** To link or reauthenticate: the user, and the public id of the session that the callback must come with. */

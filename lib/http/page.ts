@@ -11,6 +11,11 @@ a{color:#0b57d0}
 /** The Content-Security-Policy of our pages: nothing but their own style. An application's own, however strict, need not know of it. */
 export const pagePolicy = `default-src 'none'; style-src 'sha256-${sha256(STYLE).toString("base64")}'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'`;
 
+/** The same for a page that one origin may frame. */
+export function framedPagePolicy(origin: string): string {
+  return pagePolicy.replace(/frame-ancestors 'none'$/, `frame-ancestors ${origin}`);
+}
+
 /** A whole small page of ours: plain, readable, no scripts, nothing loaded from elsewhere. `body` is HTML. */
 export function page(title: string, body: string): string {
   return `<!doctype html>

@@ -112,7 +112,7 @@ function strategyOf({ kit, params }: StrategyCall) {
 }
 
 /** What ties transactions to this browser; `null` when it has nothing, or nothing that we made. */
-function bindingOf({ req, http }: StrategyCall): string | null {
+export function bindingOf({ req, http }: Pick<StrategyCall, "req" | "http">): string | null {
   const binding = readCookie(req, http.cookies.binding);
   return binding !== null && /^[\w-]{43}$/.test(binding) ? binding : null;
 }

@@ -101,6 +101,8 @@ export interface Reply {
   readonly json?: unknown;
   /** Beside `json` only for a browser that navigates. */
   readonly html?: string;
+  /** The one origin whose pages may show `html` in a frame. Default: none may. */
+  readonly framedBy?: string;
   /** Sends the browser on, with 303; beside `json` only when it navigates. */
   readonly location?: string;
 }

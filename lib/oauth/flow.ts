@@ -1,4 +1,4 @@
-import type { Identity, LogoutToken, TokenSet } from "../core/strategy.ts";
+import type { EndSession, Identity, LogoutToken, TokenSet } from "../core/strategy.ts";
 import { randomToken } from "../crypto/random.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { ProviderError } from "../errors.ts";
@@ -16,7 +16,8 @@ export interface ProviderFlow {
   complete(attempt: Attempt, parameters: URLSearchParams): Promise<Identity>;
   /** See `ProviderStrategy`. */
   refresh(tokens: TokenSet): Promise<TokenSet>;
-  endSessionUrl(logout: { readonly idToken: string | null; readonly returnTo?: string | undefined }): Promise<string | null>;
+  endSessionUrl(logout: EndSession): Promise<string | null>;
+  signsOutByFrame(): Promise<boolean>;
   readLogoutToken(token: string): Promise<LogoutToken>;
 }
 

@@ -12,7 +12,8 @@ const CLOCK_TOLERANCE = 5;
 
 /**
  * Reads logout tokens of the provider at `issuer`: signature under its keys (kept ten minutes, asked for again at most every 30 s for an
- * unknown one), issuer, audience, times, the logout event, and no nonce, which would make it an ID token.
+ * unknown one), issuer, audience, times, type, the logout event, and no nonce, which would make it an ID token. Whether it was shown before
+ * is not asked here.
  *
  * @returns a function that rejects with a {@link RequestError} `invalid_logout_token`, or a `ProviderError` when the keys cannot be had.
  * @see OpenID Connect Back-Channel Logout 1.0, section 2.6.
@@ -38,16 +39,17 @@ export function createLogoutTokenReader(issuer: string, client: OAuthClient, dis
     const metadata = (await discover()).serverMetadata();
     if (metadata.jwks_uri === undefined) throw invalid(new Error("the provider publishes no keys"));
     try {
-      const { payload } = await jwtVerify(token, keysAt(metadata.jwks_uri), {
+      const { payload, protectedHeader } = await jwtVerify(token, keysAt(metadata.jwks_uri), {
         issuer,
         audience: client.clientId,
         // None of them symmetric: whoever knows a client's secret is not the provider.
         algorithms: (metadata.id_token_signing_alg_values_supported ?? ["RS256"]).filter((name) => /^(?:RS|PS|ES|Ed)/.test(name)),
-        requiredClaims: ["iat", "jti"],
+        requiredClaims: ["aud", "iat", "jti"],
         maxTokenAge: MAX_AGE,
         clockTolerance: CLOCK_TOLERANCE,
         currentDate: new Date(client.clock.now()),
       });
+      assertType(protectedHeader.typ);
       return contentOf(payload);
     } catch (error) {
       throw error instanceof errors.JOSEError ? invalid(error) : error;
@@ -55,13 +57,27 @@ export function createLogoutTokenReader(issuer: string, client: OAuthClient, dis
   };
 }
 
-function contentOf({ sub, sid, events, nonce }: JWTPayload): LogoutToken {
+/** One that says what it is must be this; `JWT` says nothing, and so do providers of before the final specification. @see section 2.4. */
+function assertType(typ: string | undefined): void {
+  const type = typ?.toLowerCase().replace(/^application\//, "");
+  if (type !== undefined && type !== "logout+jwt" && type !== "jwt") throw invalid(new Error("it is a token of another type"));
+}
+
+function contentOf({ sub, sid, jti, iat = 0, events, nonce }: JWTPayload): LogoutToken {
   const event = typeof events === "object" && events !== null ? (events as Record<string, unknown>)[EVENT] : undefined;
   if (typeof event !== "object" || event === null) throw invalid(new Error("it is about no logout"));
   if (nonce !== undefined) throw invalid(new Error("it has a nonce"));
-  const sessionId = typeof sid === "string" && sid !== "" ? sid : null;
-  if (typeof sub !== "string" || sub === "") throw invalid(new Error("it names nobody"));
-  return { subject: sub, sessionId };
+  const [subject, sessionId] = [nameIn(sub), nameIn(sid)];
+  if (subject === null && sessionId === null) throw invalid(new Error("it names nobody"));
+  if (typeof jti !== "string" || jti === "") throw invalid(new Error("it cannot be told from others"));
+  return { subject, sessionId, tokenId: jti, usableUntil: (iat + MAX_AGE + 2 * CLOCK_TOLERANCE) * 1000 };
+}
+
+/** @throws {RequestError} for what is there and no text. */
+function nameIn(claim: unknown): string | null {
+  if (claim === undefined) return null;
+  if (typeof claim !== "string" || claim === "") throw invalid(new Error("a name in it is no text"));
+  return claim;
 }
 
 function invalid(cause: Error): RequestError {

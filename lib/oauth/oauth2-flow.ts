@@ -90,6 +90,8 @@ export function oauth2Flow<User>(provider: OAuth2Provider<User>, client: OAuthCl
 
     endSessionUrl: async () => null,
 
+    signsOutByFrame: async () => false,
+
     readLogoutToken: async () => {
       throw new RequestError("This provider sends no logout tokens", "invalid_logout_token");
     },

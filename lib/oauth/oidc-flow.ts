@@ -79,15 +79,22 @@ export function oidcFlow(provider: OidcProvider, client: OAuthClient): ProviderF
         return toTokenSet(reply, client.clock.now(), tokens);
       }),
 
-    endSessionUrl: ({ idToken, returnTo }) =>
+    endSessionUrl: ({ idToken, returnTo, state }) =>
       checked(async () => {
         const config = await discover();
         if (!config.serverMetadata().end_session_endpoint) return null;
         const parameters = {
           ...(idToken === null ? {} : { id_token_hint: idToken }),
           ...(returnTo === undefined ? {} : { post_logout_redirect_uri: returnTo }),
+          ...(state === undefined ? {} : { state }),
         };
         return openid.buildEndSessionUrl(config, parameters).href;
+      }),
+
+    signsOutByFrame: () =>
+      checked(async () => {
+        const { frontchannel_logout_supported, backchannel_logout_supported } = (await discover()).serverMetadata();
+        return frontchannel_logout_supported === true && backchannel_logout_supported !== true;
       }),
 
     readLogoutToken: (token) => checked(() => readLogoutToken(token)),

@@ -1,6 +1,6 @@
 import passport from "passport";
 import { asProviderError } from "../core/provider-failure.ts";
-import type { Identity, LogoutToken, ProviderStrategy, TokenSet } from "../core/strategy.ts";
+import type { EndSession, Identity, LogoutToken, ProviderStrategy, TokenSet } from "../core/strategy.ts";
 import { ConfigError, CredentialError, RequestError } from "../errors.ts";
 import { rememberAttempt, spendAttempt } from "./attempts.ts";
 import { assertCallbackUrl } from "./client.ts";
@@ -63,8 +63,12 @@ export class OAuthStrategy extends passport.Strategy implements ProviderStrategy
     return this.flow.refresh(tokens);
   }
 
-  endSessionUrl(logout: { readonly idToken: string | null; readonly returnTo?: string | undefined }): Promise<string | null> {
+  endSessionUrl(logout: EndSession): Promise<string | null> {
     return this.flow.endSessionUrl(logout);
+  }
+
+  signsOutByFrame(): Promise<boolean> {
+    return this.flow.signsOutByFrame();
   }
 
   readLogoutToken(token: string): Promise<LogoutToken> {

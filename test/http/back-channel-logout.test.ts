@@ -1,5 +1,9 @@
-import { exportJWK, generateKeyPair, SignJWT, type CryptoKey } from "jose";
+import { decodeJwt, exportJWK, generateKeyPair, SignJWT, type CryptoKey } from "jose";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { memoryStore } from "../../lib/adapters/memory/index.ts";
+import { StorageError } from "../../lib/errors.ts";
+import type { RecordStore, Write } from "../../lib/storage/record-store.ts";
+import type { TestClock } from "../../lib/testing/clock.ts";
 import { github } from "../../strategies/github.ts";
 import { oidc } from "../../strategies/oidc.ts";
 import { loginAt, startOidcProvider, type OidcProvider } from "../support/oidc-provider.ts";
@@ -57,10 +61,38 @@ beforeAll(async () => {
 afterAll(() => provider.close());
 afterEach(() => app.close());
 
-async function start(): Promise<void> {
+/** What the store does before a commit, and which it refuses; for a store that was started with `failing`. */
+let before: ((writes: readonly Write[]) => Promise<void>) | null = null;
+let fails: ((writes: readonly Write[]) => boolean) | null = null;
+
+/** The provider's name for the session that its last ID token for this login was made in. */
+async function sidOf(login: string): Promise<string> {
+  const user = await app.auth.users.findByEmail(`${login}@example.com`);
+  const [account] = await app.auth.accounts.listForUser(user?.id ?? "");
+  const { idToken } = (await app.auth.accounts.getTokens(account?.id ?? "")) ?? {};
+  return String(decodeJwt(idToken ?? "")["sid"]);
+}
+
+function failing(store: RecordStore): RecordStore {
+  const commit = async (writes: readonly Write[]) => {
+    if (fails?.(writes)) throw new StorageError();
+    await before?.(writes);
+    return store.commit(writes);
+  };
+  return new Proxy(store, {
+    get(target, name: keyof RecordStore) {
+      const value = name === "commit" ? commit : target[name];
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+async function start({ failing: breaks = false } = {}): Promise<void> {
+  [before, fails] = [null, null];
   app = await startProviderApp({
+    ...(breaks ? { makeStore: (clock: TestClock) => failing(memoryStore({ clock })) } : {}),
     strategies: [
-      oidc({ issuer: provider.issuer, ...CLIENT, fetch: withOurKey }),
+      oidc({ issuer: provider.issuer, ...CLIENT, fetch: withOurKey, clock: { now: () => app.clock.now() } }),
       github({ clientId: "gh-client", clientSecret: "gh-secret", baseUrl: "http://localhost:1" }),
     ],
   });
@@ -91,6 +123,8 @@ async function signIn(login: string): Promise<Person> {
 }
 
 describe("back-channel logout", () => {
+  const now = Math.floor(Date.now() / 1000);
+
   it("ends the session of who signs out at the provider, and no other", async () => {
     await start();
     const [here, elsewhere, grace] = [await signIn("ada"), await signIn("ada"), await signIn("grace")];
@@ -120,12 +154,78 @@ describe("back-channel logout", () => {
     await signIn("ada");
     const token = await logoutToken();
 
-    for (const expected of [{ ended: 1 }, { ended: 0 }]) expect(await (await tell(token)).json()).toEqual(expected);
+    for (const expected of [{ ended: 1 }, { ended: 0 }]) {
+      const answer = await tell(token);
+      expect([answer.status, await answer.json()]).toEqual([200, expected]);
+    }
     expect(await (await tell(await logoutToken({ sub: "nobody" }))).json()).toEqual({ ended: 0 });
     expect(await (await tell(await logoutToken({ sid: "another" }))).json()).toEqual({ ended: 0 });
   });
 
-  const now = Math.floor(Date.now() / 1000);
+  it("rule 1: does nothing for a token that was shown before, for as long as it would hold", async () => {
+    await start();
+    const token = await logoutToken({ exp: now + 3600 });
+    expect(await (await tell(token)).json()).toEqual({ ended: 0 });
+
+    const ada = await signIn("ada");
+    app.clock.advance(295);
+    expect(await (await tell(token)).json()).toEqual({ ended: 0 });
+    expect((await userOf(ada))?.name).toBe("ada");
+    app.clock.advance(15);
+    expect(await briefly(await tell(token))).toEqual([400, "invalid_logout_token"]);
+    expect((await userOf(ada))?.name).toBe("ada");
+  });
+
+  it("finds the session by the provider's name for it alone, also when the account was unlinked since", async () => {
+    await start();
+    const [here, elsewhere] = [await signIn("ada"), await signIn("ada")];
+    const { id = "" } = (await userOf(here)) ?? {};
+    const [{ idp, id: sessionId } = { idp: null, id: "" }] = await app.auth.sessions.list(id);
+    expect(idp).toMatchObject({ provider: "oidc", issuer: provider.issuer });
+    await app.auth.accounts.deleteForUser(id);
+    const sid = { sub: undefined, sid: idp?.sid };
+
+    expect(await (await tell(await logoutToken({ ...sid, jti: "other issuer's", sid: `${idp?.sid}x` }))).json()).toEqual({ ended: 0 });
+    expect(await (await tell(await logoutToken(sid))).json()).toEqual({ ended: 1 });
+    expect(await app.auth.sessions.get(sessionId)).toBeNull();
+    expect([await userOf(here), await userOf(elsewhere)].filter((user) => user === null)).toHaveLength(1);
+    const told = app.events.filter(({ type }) => type === "session.revoked");
+    expect(told).toMatchObject([{ userId: id, details: { sessionId, reason: "provider_sign_out" } }]);
+  });
+
+  it("rule 45: is finished by the same token, when the store went away in the middle of it", async () => {
+    await start({ failing: true });
+    const ada = await signIn("ada");
+    const [session] = await app.auth.sessions.list((await userOf(ada))?.id ?? "");
+    const token = await logoutToken({ sub: undefined, sid: session?.idp?.sid });
+
+    for (const failing of ["insert", "put", "delete"]) {
+      fails = (writes) => writes.some(({ op }) => op === failing);
+      expect(await briefly(await tell(token))).toEqual([503, "storage_unavailable"]);
+    }
+    fails = null;
+    expect((await tell(token)).status).toBe(200);
+    expect(await userOf(ada)).toBeNull();
+  });
+
+  it("rule 9: refuses a session that was being made while its provider's ended", async () => {
+    await start({ failing: true });
+    let told = 0;
+    /** The logout comes between the record of the provider's session and ours. */
+    before = async (writes) => {
+      if (told > 0 || !writes.some((write) => write.op === "insert" && write.in.name === "s")) return;
+      told = (await tell(await logoutToken({ sub: undefined, sid: await sidOf("ada") }))).status;
+    };
+    const person = app.person();
+    const callback = await loginAt(provider, locationOf(await person.go("/auth/login/oidc")), "ada", { browser: person.browser });
+
+    expect(await briefly(await person.go(callback))).toEqual([401, "Sign-in did not finish"]);
+    expect(told).toBe(200);
+    before = null;
+    expect(await userOf(person)).toBeNull();
+    expect(await app.auth.sessions.count()).toBe(0);
+  });
+
   it.each<[string, Parameters<typeof logoutToken>[0], Parameters<typeof logoutToken>[1]?]>([
     ["another issuer", { iss: "https://evil.example" }],
     ["another audience", { aud: "another" }],
@@ -134,7 +234,10 @@ describe("back-channel logout", () => {
     ["another event", { events: { "https://example.com/event": {} } }],
     ["an event that is no object", { events: { [Object.keys(EVENTS)[0] ?? ""]: true } }],
     ["a nonce", { nonce: "x" }],
-    ["nobody named", { sub: undefined, sid: "x" }],
+    ["nobody named", { sub: undefined }],
+    ["a session that is no text", { sid: 7 }],
+    ["the type of an access token", {}, { header: { typ: "at+jwt" } }],
+    ["a jti that is no text", { jti: 7 }],
     ["a subject that is no text", { sub: ["ada"] }],
     ["no jti", { jti: undefined }],
     ["no time of issue", { iat: undefined }],

@@ -15,7 +15,7 @@ const TOKENS = resolveTokensOptions({ audience: AUDIENCE }, { origin: null, abso
 const ROUTES = routeTable({ email: null, production: false, apiKeyRoutes: true, passwordRoutes: true, tokens: TOKENS });
 const UNSAFE = ROUTES.filter(({ method }) => method !== "GET");
 /** What a browser navigates to, and where a provider sends it back: they begin and end a transaction by protocol. */
-const NAVIGATIONS = new Set(["loginBegin", "callback"]);
+const NAVIGATIONS = new Set(["loginBegin", "callback", "frontChannelLogout", "providerSignOutReturn"]);
 
 class Elsewhere extends Strategy {
   override name = "acme";
@@ -159,6 +159,7 @@ describe("every route", () => {
         "emailConfirm",
         "emailConfirmPage",
         "emailConfirmSend",
+        "frontChannelLogout",
         "guestCreate",
         "jwksGet",
         "loginBegin",
@@ -169,6 +170,7 @@ describe("every route", () => {
         "passwordForgot",
         "passwordReset",
         "passwordResetPage",
+        "providerSignOutReturn",
         "providersList",
         "refresh",
         "signIn",

@@ -108,8 +108,9 @@ export const loose: RequireAuthOptions = { roles: undefined };
 
 // Events are told apart by their type.
 auth.events.on("session.revoked", (event) => {
-  const reason: "sign_out" | "revoked" | "revoked_all" | "replaced" | "stale_epoch" | "disabled" | "deleted" | "refresh_token_reused" =
-    event.details.reason;
+  const reason:
+    | ("sign_out" | "provider_sign_out" | "revoked" | "revoked_all" | "replaced")
+    | ("stale_epoch" | "disabled" | "deleted" | "refresh_token_reused") = event.details.reason;
   // @ts-expect-error this event has no such detail
   return [reason, event.details.keyId];
 });

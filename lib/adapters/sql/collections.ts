@@ -21,6 +21,7 @@ export const collectionsByVersion: readonly (readonly Collection[])[] = [
     directoryCollection("kv", { all: "plain" }),
   ],
   [directoryCollection("audit", { all: "plain", tenantId: "plain", userId: "plain" })],
+  [partitionedCollection("provider_sessions"), partitionedCollection("logout_tokens")],
 ];
 
 /** All collections of the kit. */

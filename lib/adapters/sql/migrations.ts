@@ -15,6 +15,7 @@ import { param, template } from "./template.ts";
 export const versions: readonly ((schema: Schema) => readonly Statement[])[] = [
   (schema) => [...schema.counters(), ...schema.heads(), ...tablesOf(schema, 1)],
   (schema) => tablesOf(schema, 2),
+  (schema) => tablesOf(schema, 3),
 ];
 
 /** From here on a version may change what is there. A program that knows none of these would do harm, and refuses. */

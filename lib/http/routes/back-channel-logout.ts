@@ -5,10 +5,9 @@ import { route } from "../route.ts";
 
 /**
  * A provider tells, server to server, that somebody signed out there: the sessions made by that sign-in end. Proven by the token alone,
- * so no cookie is read. It must name the subject; one that names the provider's session alone is refused. One read for the account, one
- * for the sessions, and a write for each that ends.
+ * so no cookie is read. The same token again changes nothing, and is answered as one that is done.
  *
- * @see OpenID Connect Back-Channel Logout 1.0, section 2.8: 200 once it is done, 400 when it cannot be.
+ * @see OpenID Connect Back-Channel Logout 1.0, section 2.8: 200 once it is done, 400 when the token does not hold; 503 makes it ask again.
  */
 export const backChannelLogoutRoute = route({
   operationId: "backChannelLogout",
@@ -25,15 +24,8 @@ export const backChannelLogoutRoute = route({
   async handle({ kit, params: { provider }, body, source }) {
     const strategy = kit.strategies.get(provider);
     if (!strategy || !isProviderStrategy(strategy)) throw new NotFoundError("There is no such provider", "provider_not_found");
-    const { subject, sessionId } = await strategy.readLogoutToken(body.logout_token);
-    const account = await kit.accounts.findByIdentity({ provider, issuer: strategy.issuer, subject });
-    const sessions = account ? await kit.sessions.list(account.userId) : [];
-    const ended = sessions.filter(({ idp, methods }) =>
-      sessionId === null
-        ? methods.includes(provider)
-        : idp?.provider === provider && idp.issuer === strategy.issuer && idp.sid === sessionId,
-    );
-    await Promise.all(ended.map(({ id }) => kit.sessions.revoke(id, { reason: "revoked", source })));
-    return { json: { ended: ended.length } };
+    const token = await strategy.readLogoutToken(body.logout_token);
+    const { ended } = await kit.providerLogout.withToken(token, { provider, issuer: strategy.issuer, source });
+    return { json: { ended } };
   },
 });

@@ -9,6 +9,8 @@ import { ESTABLISHING, HOOK, PROVIDER, RACED, RETURN_TO } from "../openapi-probl
 import { onwardSchema, signedInSchema, steppedUpSchema } from "../openapi-schemas.ts";
 import { route, type Reply } from "../route.ts";
 import { backChannelLogoutRoute } from "./back-channel-logout.ts";
+import { frontChannelLogoutRoute } from "./front-channel-logout.ts";
+import { providerSignOutRoutes } from "./provider-sign-out.ts";
 
 const provider = z.strictObject({ provider: z.string().regex(/^[\w.-]{1,64}$/) });
 
@@ -118,6 +120,8 @@ export const oauthRoutes = [
   }),
 
   backChannelLogoutRoute,
+  frontChannelLogoutRoute,
+  ...providerSignOutRoutes,
 ];
 
 function signIn({ http, req }: StrategyCall, returnTo: string | undefined) {
