@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { CLIENT, fakeProvider } from "../support/fake-provider.ts";
 import { beginWith, CALLBACK, completeWith, identityOf } from "../support/strategy-run.ts";
@@ -76,6 +77,32 @@ describe.each(cases)("signing in with %s", (title, provider) => {
 
     expect(identity).toMatchObject({ email: "own@example.com", emailVerified: false });
     expect(identity.name).toMatch(new RegExp(`^[Aa]da.* of ${name}$`));
+  });
+});
+
+describe("a refresh token", () => {
+  const refreshable = cases.filter(([, { tokens }]) => tokens["refresh_token"] !== undefined);
+
+  it.each(refreshable)("of %s is used in the way of its token endpoint", async (_title, provider) => {
+    const fake = await fakeProvider(provider);
+    const strategy = provider.make({ clientId: CLIENT.id, clientSecret: CLIENT.secret, fetch: fake.fetch });
+    const { url, session } = await beginWith(strategy);
+    const { tokens } = identityOf(await completeWith(strategy, session, fake.authorize(url)));
+    if (!tokens) throw new Error("no tokens");
+
+    expect(await strategy.refresh(tokens)).toMatchObject({ accessToken: "at2", refreshToken: "rt" });
+  });
+});
+
+describe("docs/providers.md", () => {
+  it("lists every provider that there is, once", () => {
+    const files = readdirSync(new URL("../../strategies/", import.meta.url)).map((file) => file.replace(".ts", ""));
+    const page = readFileSync(new URL("../../docs/providers.md", import.meta.url), "utf8");
+    const [, table = ""] = /^## Which there are$([\s\S]*?)^## /m.exec(page) ?? [];
+
+    const listed = [...table.matchAll(/^\| `(\w+)`/gm)].map(([, name = ""]) => name);
+    expect(new Set(listed)).toEqual(new Set(files));
+    expect(listed).toHaveLength(files.length);
   });
 });
 

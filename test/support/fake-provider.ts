@@ -76,10 +76,13 @@ export async function fakeProvider(provider: DocumentedProvider) {
       post: named && form.get("client_secret") === CLIENT.secret,
       signed: named && form.get("client_secret")?.split(".").length === 3,
     };
+    if (!known[provider.clientAuthentication]) throw new Error("not the documented client authentication");
+    if (form.get("grant_type") === "refresh_token" && form.get("refresh_token") === provider.tokens["refresh_token"])
+      return { ...provider.tokens, access_token: "at2", ...(issuer === undefined ? {} : { id_token: await idToken() }) };
     const verifier = form.get("code_verifier");
     const proven = verifier === undefined ? null : createHash("sha256").update(verifier).digest("base64url");
-    if (!known[provider.clientAuthentication] || form.get("code") !== "the-code") throw new Error("not a documented token request");
-    if (form.get("grant_type") !== "authorization_code" || !form.get("redirect_uri")) throw new Error("not a documented token request");
+    const documented = form.get("grant_type") === "authorization_code" && form.get("code") === "the-code";
+    if (!documented || !form.get("redirect_uri")) throw new Error("not a documented token request");
     if (proven !== challenge || (challenge === null) !== (provider.pkce === "refused")) throw new Error("not the documented PKCE");
     return issuer === undefined ? provider.tokens : { ...provider.tokens, id_token: await idToken() };
   };
