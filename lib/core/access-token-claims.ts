@@ -1,4 +1,12 @@
-import { decodeProtectedHeader, errors, jwtVerify, type JWTHeaderParameters, type JWTPayload, type JWTVerifyGetKey } from "jose";
+import {
+  compactVerify,
+  decodeProtectedHeader,
+  errors,
+  jwtVerify,
+  type JWTHeaderParameters,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+} from "jose";
 import type { KeyObject } from "node:crypto";
 import { CredentialError, type AuthError } from "../errors.ts";
 import { sharedScopes } from "./context.ts";
@@ -89,6 +97,32 @@ export async function verifyToken(
 /** Whether bits that decode to nothing are zero: one token has one text. @see RFC 4648 section 3.5. */
 function isCanonical(signature: string): boolean {
   return Buffer.from(signature, "base64url").toString("base64url") === signature;
+}
+
+/**
+ * Checks signature, type, issuer and audience alone, for who looks at the rest step by step.
+ * @throws {CredentialError} `invalid_token`.
+ */
+export async function verifyTokenSignature(
+  token: string,
+  key: KeyObject,
+  algorithms: string[],
+  { issuer, audience }: Pick<ExpectedToken, "issuer" | "audience">,
+): Promise<Readonly<JWTPayload>> {
+  try {
+    const { payload, protectedHeader } = await compactVerify(token, key, { algorithms });
+    const claims: unknown = JSON.parse(Buffer.from(payload).toString());
+    if (protectedHeader.typ === TOKEN_TYPE && isClaims(claims) && claims.iss === issuer && [claims.aud].flat().includes(audience)) {
+      return deepFreeze(claims);
+    }
+  } catch (cause) {
+    throw invalidToken("The access token does not hold", cause);
+  }
+  throw invalidToken("The access token does not hold");
+}
+
+function isClaims(value: unknown): value is JWTPayload {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 export function invalidToken(message: string, cause?: unknown): AuthError {

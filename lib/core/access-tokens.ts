@@ -2,7 +2,15 @@ import { SignJWT } from "jose";
 import type { Clock } from "../clock.ts";
 import { randomToken } from "../crypto/random.ts";
 import { ConfigError } from "../errors.ts";
-import { headerOf, invalidToken, looksLikeJwt, TOKEN_TYPE, verifyToken, type AccessToken } from "./access-token-claims.ts";
+import {
+  headerOf,
+  invalidToken,
+  looksLikeJwt,
+  TOKEN_TYPE,
+  verifyToken,
+  verifyTokenSignature,
+  type AccessToken,
+} from "./access-token-claims.ts";
 import type { Keyset } from "./keyset.ts";
 import type { Session } from "./sessions.ts";
 import { createVerifiedTokens } from "./verified-tokens.ts";
@@ -35,6 +43,11 @@ export interface AccessTokens {
   issue(session: Session, options?: IssueOptions): Promise<IssuedAccessToken>;
   /** What a token says. No store; no crypto for one that was verified before and is not over. @throws {CredentialError} `invalid_token`. */
   verify(token: string): Promise<AccessToken>;
+  /**
+   * The claims of a token of ours: its signature, type, issuer and audience hold. Times, purpose and all else are left to the caller, such
+   * as the steps of `latchkey/pipeline`. No store. @throws {CredentialError} `invalid_token`.
+   */
+  verifySignature(token: string): Promise<Readonly<Record<string, unknown>>>;
   /** The public keys, as `/.well-known/jwks.json` serves them. */
   readonly jwks: Keyset["jwks"];
 }
@@ -57,6 +70,14 @@ const OURS = ["iss", "aud", "sub", "iat", "nbf", "exp", "jti", "sid", "type", "s
 export function createAccessTokens({ keyset, clock, config }: AccessTokensParts): AccessTokens {
   const { issuer, audience, accessTtl } = config;
   const verified = createVerifiedTokens(clock);
+
+  /** The key that a token names. @throws {CredentialError} `invalid_token`. */
+  const keyOf = (token: string) => {
+    if (!looksLikeJwt(token)) throw invalidToken("This is not an access token of ours");
+    const key = keyset.find(headerOf(token).kid);
+    if (!key) throw invalidToken("The access token is none of ours");
+    return key;
+  };
 
   return {
     jwks: keyset.jwks,
@@ -94,10 +115,13 @@ export function createAccessTokens({ keyset, clock, config }: AccessTokensParts)
     async verify(token) {
       const known = verified.get(token);
       if (known) return known;
-      if (!looksLikeJwt(token)) throw invalidToken("This is not an access token of ours");
-      const key = keyset.find(headerOf(token).kid);
-      if (!key) throw invalidToken("The access token is none of ours");
+      const key = keyOf(token);
       return verified.remember(token, await verifyToken(token, key.verify, [key.alg], { issuer, audience, now: clock.now() }));
+    },
+
+    async verifySignature(token) {
+      const key = keyOf(token);
+      return await verifyTokenSignature(token, key.verify, [key.alg], { issuer, audience });
     },
   };
 }

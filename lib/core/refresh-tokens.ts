@@ -25,6 +25,8 @@ export interface RefreshOptions {
 export interface RefreshTokens {
   /** The latest refresh token of a session that has them. No store for one just made, else one read. @throws {ConfigError} for another session. */
   issue(session: Session): Promise<string>;
+  /** When a session was last refreshed, or made, Unix ms; `null` for one without refresh tokens. No store for one just read, else one read. */
+  rotatedAt(session: Session): Promise<number | null>;
   /**
    * Replaces a refresh token. Within the grace one that was just replaced gives the same successor again, so that neither parallel tabs
    * nor a lost answer sign anybody out. The user's standing and roles are looked up anew. Three reads and a write.
@@ -121,6 +123,11 @@ export function createRefreshTokens(parts: RefreshTokensParts): RefreshTokens {
       const token = record?.refresh ? text.write(key, record.refresh) : null;
       if (token === null) throw new ConfigError("refreshTokens.issue", 'give a session made with transport "bearer", "cookie" or "split"');
       return token;
+    },
+
+    async rotatedAt(session) {
+      const record = sessions.known(session) ?? (await sessions.load(keyOfSession(session.id)));
+      return record?.refresh?.rotatedAt ?? null;
     },
 
     async rotate(presented, options = {}) {

@@ -1,0 +1,17 @@
+export { assign, refuseFailure, tellOutcome, type AssignNames, type TokenOutcome } from "./acting-steps.ts";
+export {
+  checkClaims,
+  claim,
+  claimEquals,
+  claimHasAll,
+  claimHasAny,
+  claimIn,
+  verifyExpiry,
+  verifyNotBefore,
+  type ClaimValue,
+  type LeewayOptions,
+} from "./claim-steps.ts";
+export { checkSession, loadSession, verifyFresh, type Generations, type VerifyFreshOptions } from "./session-steps.ts";
+export { failed, type Needs, type PipelineAuth, type Step, type TokenState } from "./step.ts";
+export { accessPipeline, accessSteps, sessionPipeline, sessionSteps, tokenPipeline, type AccessStepsOptions } from "./token-pipeline.ts";
+export { tokenFromCookie, tokenFromHeader, verifySignature } from "./token-steps.ts";
