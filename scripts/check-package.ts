@@ -9,6 +9,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const project = mkdtempSync(join(tmpdir(), "latchkey-package-"));
@@ -97,6 +98,13 @@ const compilerOptions = {
 writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["app.ts"] }));
 run(join(root, "node_modules/.bin/tsc"), ["-p", project]);
 console.log("ok: types, with those of all dependencies checked");
+
+const client = join(project, "node_modules/latchkey/dist/lib/client");
+const clientFiles = readdirSync(client).filter((file) => file.endsWith(".js"));
+const clientSize = gzipSync(Buffer.concat(clientFiles.map((file) => readFileSync(join(client, file))))).length;
+if (clientSize > 6 * 1024)
+  throw new Error(`latchkey/client has grown to ${clientSize} bytes, gzipped: a browser should load less than 6 KB`);
+console.log(`ok: latchkey/client is ${clientSize} bytes, gzipped`);
 
 /** A pattern (`./strategies/*`) stands for every file of its folder. */
 function filesOf(path: string): string[] {

@@ -1,0 +1,173 @@
+import { operations, type Operations } from "./operations.ts";
+import { failureOf, resultOf, type Result } from "./result.ts";
+import { memoryKeeper, tokensIn, type TokenKeeper } from "./tokens.ts";
+
+export interface ClientOptions {
+  /** Where the routes are, such as `https://app.example.com/auth`. Default: `/auth` of the page. */
+  readonly baseUrl?: string | undefined;
+  /** Calls as the owner of this key: nothing is ever renewed. Never in a browser. */
+  readonly apiKey?: string | undefined;
+  /** Where tokens are kept that travel in bodies. Default: in memory. */
+  readonly tokens?: TokenKeeper | undefined;
+  /** Further origins that {@link Client.fetch} sends the access token to. Default: none but that of `baseUrl`. */
+  readonly origins?: readonly string[] | undefined;
+  /** Called when what there was to renew the session with is refused: the person has to sign in again. */
+  readonly onSignedOut?: (() => void) | undefined;
+  /** Default: the platform's. */
+  readonly fetch?: typeof fetch | undefined;
+}
+
+/** Options of one call. */
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+}
+
+type Input<Name extends keyof Operations> = Operations[Name]["input"];
+
+/** What trying to renew came to; an answer that is neither is handed on. */
+type Renewal = "renewed" | "refused" | Response;
+
+/** A function for each operation of the API, by its `operationId`; path, query and body are one object. */
+export type Client = {
+  readonly [Name in keyof Operations]: Record<never, never> extends Input<Name>
+    ? (input?: Input<Name>, options?: CallOptions) => Promise<Result<Name>>
+    : (input: Input<Name>, options?: CallOptions) => Promise<Result<Name>>;
+} & {
+  /**
+   * The platform's `fetch`, for the application's own API: with the credentials of this client, and sent once more after they were
+   * renewed when the answer is 401.
+   * @throws {TypeError} for an origin that is neither that of `baseUrl` nor among `origins`.
+   */
+  fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
+};
+
+/**
+ * A client of latchkey's HTTP API, for browsers and Node. A call that is refused with 401 is sent once more after the tokens were renewed;
+ * however many calls wait for that, they are renewed once.
+ *
+ * @throws {TypeError} when `baseUrl` is no URL.
+ * @example
+ * const auth = createClient({ baseUrl: "https://app.example.com/auth" });
+ * const { data, error } = await auth.signIn({ email, password });
+ * if (error?.code === "rate_limited") show(`Try again in ${error.retryAfter} s`);
+ */
+export function createClient(options: ClientOptions = {}): Client {
+  const { apiKey, tokens: keeper = memoryKeeper(), origins = [], onSignedOut } = options;
+  const page = (globalThis as { location?: { href: string } }).location?.href;
+  const base = new URL(options.baseUrl ?? "/auth", page);
+  const root = base.href.replace(/\/+$/, "");
+  const trusted = new Set([base.origin, ...origins]);
+  const send = options.fetch ?? ((request: Request) => fetch(request));
+
+  /** How often something was renewed. A call that began before the last time only has to be sent again. */
+  let renewals = 0;
+  /** How often somebody signed in or out: what was renewed for somebody else is thrown away. */
+  let people = 0;
+  let renewing: Promise<Renewal> | null = null;
+  /** Whether the server renews anything; it says so itself. */
+  let renews = apiKey === undefined;
+
+  const dispatch = async (request: Request): Promise<Response> => {
+    const bearer = apiKey ?? (await keeper.get())?.accessToken;
+    if (bearer !== undefined && !request.headers.has("authorization")) request.headers.set("authorization", `Bearer ${bearer}`);
+    return send(request);
+  };
+
+  const keep = async (tokens: ReturnType<typeof tokensIn>) => {
+    people += 1;
+    await keeper.set(tokens);
+  };
+
+  const renew = async (): Promise<Renewal> => {
+    const person = people;
+    const refreshToken = (await keeper.get())?.refreshToken;
+    const response = await send(post(`${root}/refresh`, refreshToken ? { refresh_token: refreshToken } : {}));
+    const { data, error } = await resultOf<"refresh">(response.clone());
+    if (person !== people) return "renewed";
+    if (data) {
+      const made = tokensIn(data);
+      if (made) await keeper.set({ ...made, refreshToken: made.refreshToken ?? refreshToken ?? null });
+      renewals += 1;
+      return "renewed";
+    }
+    if (error.status === 404) renews = false;
+    else if (error.status !== 401) return response;
+    else if (error.code !== "authentication_required") {
+      await keep(null);
+      onSignedOut?.();
+    }
+    return "refused";
+  };
+
+  /** Sends a request that somebody must be signed in for. */
+  const authorized = async (request: Request): Promise<Response> => {
+    const before = renewals;
+    const again = renews ? request.clone() : null;
+    const response = await dispatch(request);
+    if (response.status !== 401 || again === null || !renews || asksForMore(response)) return response;
+    if (before === renewals) {
+      renewing ??= renew().finally(() => (renewing = null));
+      const renewal = await renewing;
+      // Nobody was signed out by a server that is away for a moment.
+      if (renewal !== "renewed") return renewal === "refused" ? response : renewal.clone();
+    }
+    return dispatch(again);
+  };
+
+  const call = async <Name extends keyof Operations>(name: Name, input: Readonly<Record<string, unknown>>, given: CallOptions) => {
+    const [method = "", path = "", guarded] = operations[name].split(" ");
+    try {
+      const body = name === "signOut" ? { refresh_token: (await keeper.get())?.refreshToken ?? undefined, ...input } : input;
+      const request = requestOf(method, root + path, body, given);
+      const result = await resultOf<Name>(await (guarded ? authorized : dispatch)(request));
+      if (name === "signOut" && (result.data || result.error?.status === 401)) await keep(null);
+      const tokens = tokensIn(result.data);
+      if (tokens) await keep(tokens);
+      return result;
+    } catch (cause) {
+      return failureOf(cause, given.signal);
+    }
+  };
+
+  const calls = Object.keys(operations).map((name) => [
+    name,
+    (input = {}, given = {}) => call(name as keyof Operations, input as Readonly<Record<string, unknown>>, given as CallOptions),
+  ]);
+  return {
+    ...(Object.fromEntries(calls) as Client),
+    async fetch(input, init) {
+      const request = new Request(input instanceof Request ? input : new URL(input, page), init);
+      if (!trusted.has(new URL(request.url).origin)) throw new TypeError(`${request.url} is of no origin that tokens are sent to`);
+      return authorized(request);
+    },
+  };
+}
+
+/** A session that is too old for what was asked is not renewed by tokens: the person has to act. */
+function asksForMore({ headers }: Response): boolean {
+  return headers.get("www-authenticate")?.includes("insufficient_user_authentication") ?? false;
+}
+
+function requestOf(method: string, template: string, input: Readonly<Record<string, unknown>>, { signal, headers }: CallOptions): Request {
+  const rest = new Map(Object.entries(input).filter(([, value]) => value !== undefined));
+  const url = new URL(
+    template.replace(/\{(\w+)\}/g, (_, name: string) => {
+      const value = rest.get(name);
+      rest.delete(name);
+      return encodeURIComponent(String(value));
+    }),
+  );
+  const init = { ...(signal ? { signal } : {}), headers: { ...headers } };
+  if (method === "POST") return post(url.href, Object.fromEntries(rest), init);
+  for (const [name, value] of rest) url.searchParams.set(name, String(value));
+  return new Request(url, { ...init, method, credentials: "include", headers: { accept: "application/json", ...init.headers } });
+}
+
+function post(url: string, body: unknown, { headers, ...init }: { headers?: Record<string, string>; signal?: AbortSignal } = {}): Request {
+  return new Request(url, {
+    ...init,
+    ...{ method: "POST", credentials: "include", body: JSON.stringify(body) },
+    headers: { accept: "application/json", "content-type": "application/json", ...headers },
+  });
+}
