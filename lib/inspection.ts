@@ -1,7 +1,6 @@
-import { messageOf } from "./core/redact.ts";
 import { isLoopback } from "./loopback.ts";
 import type { AuthConfig } from "./options.ts";
-import { NOT_DURABLE, type Finding } from "./storage/finding.ts";
+import { NOT_DURABLE, unavailable, type Finding } from "./storage/finding.ts";
 import type { RecordStore } from "./storage/record-store.ts";
 
 /** How a `createAuth` is configured, and what is wrong with it. Shows no secret. */
@@ -42,14 +41,8 @@ export async function inspectStore(store: RecordStore): Promise<readonly Finding
   try {
     return [...lasting, ...((await store.inspect?.()) ?? [])];
   } catch (error) {
-    const because = error instanceof Error && error.cause instanceof Error ? `: ${messageOf(error.cause) || codeOf(error.cause)}` : "";
-    const message = `${store.name} could not be asked: ${messageOf(error)}${because}`;
-    return [...lasting, { code: "store_unavailable", level: "problem", message, fix: "see that it runs and can be reached from here" }];
+    return [...lasting, unavailable(store.name, error)];
   }
-}
-
-function codeOf(error: Error): string {
-  return "code" in error ? String(error.code) : error.name;
 }
 
 const MAKE_ONE = "make one with: openssl rand -base64 48";

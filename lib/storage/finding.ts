@@ -16,6 +16,17 @@ export const NOT_DURABLE = "not_durable";
 /** The code of each step that the store's `migrate()` would take. */
 export const MIGRATION_PENDING = "migration_pending";
 
+/** That a store could not be asked, and why, as far as its own errors say: those are fit for a log. */
+export function unavailable(name: string, error: unknown): Finding {
+  const texts = [error, error instanceof Error ? error.cause : null].flatMap((each) => {
+    if (!(each instanceof Error)) return [];
+    // All that is said of a refused connection may be its code.
+    return each.message !== "" ? [each.message] : "code" in each ? [String(each.code)] : [];
+  });
+  const message = `${name} could not be asked: ${texts.join(": ")}`;
+  return { code: "store_unavailable", level: "problem", message, fix: "see that it runs and can be reached from here" };
+}
+
 /** Clocks this far apart, ms: expiries and time limits are off by that much. */
 const SKEW = 2000;
 const FAR_SKEW = 30_000;

@@ -11,7 +11,8 @@ import { routed } from "../../lib/adapters/routed/index.ts";
 import { sqliteStore } from "../../lib/adapters/sqlite/index.ts";
 import { createAuth } from "../../lib/auth.ts";
 import type { AuthOptions } from "../../lib/options.ts";
-import { partitionedCollection } from "../../lib/storage/collection.ts";
+import { userCollection } from "../../lib/core/user-directory.ts";
+import { directoryKey, partitionedCollection } from "../../lib/storage/collection.ts";
 import { NOT_DURABLE, type Finding } from "../../lib/storage/finding.ts";
 import type { RecordStore } from "../../lib/storage/record-store.ts";
 import { StorageError } from "../../lib/errors.ts";
@@ -121,6 +122,14 @@ describe("latchkey doctor", () => {
     expect(await found([old, next])).toEqual(["note old_key_unused"]);
     expect(await found([old, old])).toEqual(["warning encryption_key_duplicate"]);
     expect(await found([next])).toEqual(["problem encryption_key_missing"]);
+    const user = { ...directoryKey("u"), value: Buffer.from("{}"), expiresAt: null, lookups: { email: "a@example.com" } };
+    await encrypted(inner, { keys: old, indexKey: index }).commit([{ op: "insert", in: userCollection, record: user }]);
+    expect(await found([old])).toEqual([]);
+    const changed = await doctor({ store: encrypted(inner, { keys: old, indexKey: "j".repeat(40) }) });
+    expect([findingsOf(changed.out), changed.out]).toEqual([
+      ["problem index_key_mismatch"],
+      expect.stringContaining('"users" were hashed under another key'),
+    ]);
     await inner.commit([{ op: "insert", in: partitionedCollection("codes"), record: { ...record, id: "2" } }]);
     expect(await found([old])).toEqual(["problem plaintext_records"]);
   });
@@ -131,6 +140,15 @@ describe("latchkey doctor", () => {
     const together = routed({ directory: lasting([forgetful]), ephemeral: lasting() });
     expect((await doctor({ store: apart })).code).toBe(0);
     expect((await doctor({ store: together })).code).toBe(1);
+  });
+});
+
+describe("latchkey doctor, of two stores", () => {
+  it("tells of one though the other is away", async () => {
+    const found: Finding = { code: "redis_no_replica", level: "warning", message: "m", fix: null };
+    const away = { ...lasting(), inspect: () => Promise.reject(new StorageError("PostgreSQL failed")) };
+    const { out } = await doctor({ store: routed({ directory: away, ephemeral: lasting([found]) }) });
+    expect(findingsOf(out)).toEqual(["problem store_unavailable", "warning redis_no_replica"]);
   });
 });
 

@@ -155,7 +155,7 @@ export function encrypted(store: RecordStore, options: EncryptedOptions): Encryp
     async inspect() {
       const findings = (await store.inspect?.()) ?? [];
       if (findings.some(({ code }) => code === MIGRATION_PENDING)) return findings; // there may be nothing yet to look into
-      return [...findings, ...(await inspectKeys(store, keys))];
+      return [...findings, ...(await inspectKeys(store, keys, envelopes))];
     },
     reencrypt: (own = {}) => reencrypt(store, { ...own, keys, indexKey }),
     checkKeys: (own = {}) => checkKeys(store, { ...own, keys }),

@@ -59,7 +59,8 @@ async function assertOurs(store: RecordStore, collection: DirectoryCollection, e
   } while (after !== null);
 }
 
-function assertMark(collection: DirectoryCollection, stored: StoredRecord, envelopes: Envelopes): void {
+/** @throws {StorageError} when lookups were hashed under another index key, or are being hashed anew; its cause says what to do. */
+export function assertMark(collection: DirectoryCollection, stored: StoredRecord, envelopes: Envelopes): void {
   const opened = envelopes.open(collection, stored);
   if ("flaw" in opened) throw new StorageError(undefined, { cause: explain(opened.flaw, opened.keyId) });
   const { value } = opened.record;

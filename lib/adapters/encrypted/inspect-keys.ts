@@ -1,18 +1,24 @@
+import { ConfigError } from "../../errors.ts";
 import type { Finding } from "../../storage/finding.ts";
-import type { RecordStore } from "../../storage/record-store.ts";
+import { directoryKey } from "../../storage/collection.ts";
+import type { DirectoryCollection, RecordStore, StoredRecord } from "../../storage/record-store.ts";
 import { kitCollections } from "../sql/collections.ts";
-import { sealedUnder } from "./envelope.ts";
+import { sealedUnder, type Envelopes } from "./envelope.ts";
+import { assertMark, INDEX_MARK } from "./index-mark.ts";
 import { resolveKeyIds, type StoreKeys } from "./keys.ts";
 
-/** What the first records of each collection show of the keys. One page a collection: `checkKeys` counts all. */
-export async function inspectKeys(store: RecordStore, keys: StoreKeys["keys"]): Promise<readonly Finding[]> {
+/** What the first records of each collection show of the keys. A read and a page a collection: `checkKeys` counts all. */
+export async function inspectKeys(store: RecordStore, keys: StoreKeys["keys"], envelopes: Envelopes): Promise<readonly Finding[]> {
   const ids = resolveKeyIds("encrypted.keys", keys);
   const found = new Set<string | null>();
+  const misplaced: Finding[] = [];
   for (const from of kitCollections) {
+    const mark = from.kind === "directory" ? await store.get(from, directoryKey(INDEX_MARK)) : null;
+    if (from.kind === "directory" && mark) misplaced.push(...markFindings(from, mark, envelopes));
     const { records } = await store.scan(from);
     for (const { value } of records) found.add(sealedUnder(value));
   }
-  const findings: Finding[] = [];
+  const findings: Finding[] = [...misplaced];
   const unknown = [...found].filter((id) => id !== null && !ids.includes(id));
   if (unknown.length > 0) {
     const message = `records are sealed under ${unknown.join(", ")}, which is none of the keys: nobody can read them`;
@@ -46,4 +52,24 @@ export async function inspectKeys(store: RecordStore, keys: StoreKeys["keys"]): 
     );
   }
   return findings;
+}
+
+/** A mark that cannot be opened is told of with the other records. */
+function markFindings(from: DirectoryCollection, mark: StoredRecord, envelopes: Envelopes): Finding[] {
+  try {
+    assertMark(from, mark, envelopes);
+    return [];
+  } catch (error) {
+    const cause = error instanceof Error ? error.cause : null;
+    if (!(cause instanceof ConfigError) || cause.option !== "encrypted.indexKey") return [];
+    const message = `nothing is found by its lookups: ${cause.message.replace(/^latchkey: encrypted\.indexKey: /, "")}`;
+    return [
+      {
+        code: "index_key_mismatch",
+        level: "problem",
+        message,
+        fix: "latchkey reencrypt --reindex is for an indexKey that was meant to change",
+      },
+    ];
+  }
 }

@@ -2,7 +2,7 @@ import { assertOptions } from "../../check-options.ts";
 import { ConfigError } from "../../errors.ts";
 import { assertStore, assertWithout, wrapperName } from "../../storage/check-store.ts";
 import { assertCommit } from "../../storage/commit.ts";
-import { NOT_DURABLE, type Finding } from "../../storage/finding.ts";
+import { NOT_DURABLE, unavailable, type Finding } from "../../storage/finding.ts";
 import type { Collection, RecordStore } from "../../storage/record-store.ts";
 import { kitCollections } from "../sql/collections.ts";
 
@@ -94,7 +94,10 @@ export function routed(options: RoutedOptions): RecordStore {
 
     migrate: async () => void (await ofAll(stores, (store) => store.migrate())),
     async inspect() {
-      const found = await ofAll(stores, async (store) => (await store.inspect?.()) ?? []);
+      const found = await ofAll(
+        stores,
+        async (store) => (await store.inspect?.().catch((error: unknown) => [unavailable(store.name, error)])) ?? [],
+      );
       // Where there are no users, a restart ends sessions and no more.
       return found.flatMap((findings, index) => (stores[index] === directory ? findings : findings.map(asEphemeral)));
     },
