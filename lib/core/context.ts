@@ -157,7 +157,10 @@ export function sessionContext(session: Session, scopes: ReadonlySet<string> = N
 export function accessTokenContext(token: AccessToken): AccessTokenContext {
   const { userId, tenantId, roles, scopes, authenticatedAt, methods, claims, sessionId } = token;
   const context = new Context("access_token", userId, tenantId, roles, scopes, authenticatedAt, methods, null);
-  return Object.assign(context, { claims, sessionId }) as unknown as AccessTokenContext;
+  const own = context as { claims: AccessTokenContext["claims"]; sessionId: string };
+  own.claims = claims;
+  own.sessionId = sessionId;
+  return context as unknown as AccessTokenContext;
 }
 
 /** The holder of an API key: its owner, narrowed to the key's scopes. */

@@ -26,10 +26,11 @@ export function createVerifiedTokens(clock: Clock, generation = GENERATION): Ver
 
   return {
     get(text) {
-      const token = young.get(text) ?? old.get(text);
+      const recent = young.get(text);
+      const token = recent ?? old.get(text);
       // What is left of the leeway is the full check's to give.
       if (!token || clock.now() >= token.expiresAt) return null;
-      return young.has(text) ? token : remember(text, token);
+      return recent ?? remember(text, token);
     },
     remember,
   };

@@ -52,6 +52,18 @@ describe("an API elsewhere, behind accessTokenGuard", () => {
     await get(api(), token).expect(401);
   });
 
+  it("rule 30: takes what was shown before by the Bearer scheme alone, however that is written, and only until it ends", async () => {
+    const [app, token] = [api(), await tokenOf(issuer)];
+    const showing = (authorization: string) => request(app).get("/").set("authorization", authorization);
+    await get(app, token).expect(200);
+
+    await showing(`bearer ${token}`).expect(200);
+    await showing(`Bearer  ${token}`).expect(200);
+    for (const other of [`Digest ${token}`, `Bearer ${token}x`, token]) await showing(other).expect(401);
+    issuer.clock.advance(906);
+    await get(app, token).expect(401);
+  });
+
   it("rule 29: refuses what another secret signed, asking for keys again at most every 30 seconds", async () => {
     const stranger = await startApp({ tokens: { audience: AUDIENCE }, secret: `${TEST_SECRET} of another` });
     const forged = [await tokenOf(stranger), await tokenOf(stranger), await tokenOf(stranger)];
