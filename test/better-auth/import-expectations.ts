@@ -17,7 +17,7 @@ import { openSqliteUsers } from "../support/sqlite-users.ts";
 import { openTestStore } from "../support/test-store.ts";
 import { startFakeGoogle } from "../support/fake-google.ts";
 
-export const fixture = (name: "sqlite" | "postgres") =>
+export const fixture = (name: "sqlite" | "postgres" | "mysql") =>
   readFileSync(new URL(`../fixtures/better-auth/${name}.sql`, import.meta.url), "utf8");
 
 const NOW = Date.parse("2026-12-01T00:00:00Z");
