@@ -82,9 +82,12 @@ for (const [args, expected] of [
 }
 console.log("ok: the command latchkey");
 
+// Entry points that a pattern stands for are named in no other check of types.
+const strategies = entryPoints.filter((name) => name.startsWith("latchkey/strategies/"));
 writeFileSync(
   join(project, "app.ts"),
-  `import express from "express";\nimport { createAuth, requireAuth } from "latchkey";\n${app}app.listen(3000);\n`,
+  `import express from "express";\nimport { createAuth, requireAuth } from "latchkey";\n${app}app.listen(3000);\n` +
+    strategies.map((name, index) => `import * as strategy${index} from "${name}";\nvoid strategy${index};\n`).join(""),
 );
 const compilerOptions = {
   module: "nodenext",
