@@ -28,7 +28,8 @@ export interface MysqlStoreOptions {
  * Keeps records in MySQL 8 or MariaDB 10.5, or newer, in tables of the pool's database. Call `migrate()` before the first use.
  *
  * A read is one statement, and so is a write alone, unless it has a cap; taking a record and counting are two. Every call rejects with
- * a {@link StorageError} within the deadline, and ends a connection that did not answer by then. Deadlocks are tried again.
+ * a {@link StorageError} within the deadline, and ends a connection that did not answer by then;
+ * it does so at once while the database is known to be away. Deadlocks are tried again.
  * `watch` is told of changes made through this store, not of those by other processes.
  *
  * @throws {ConfigError} now rather than per request, when an option is unknown or misshapen.

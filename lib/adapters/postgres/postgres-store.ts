@@ -28,7 +28,8 @@ export interface PostgresStoreOptions {
  * Keeps records in PostgreSQL 12 or newer, in tables of the first schema of the search path. Call `migrate()` before the first use.
  *
  * A read is one statement, and so is a write alone, unless it has a cap. Every call rejects with a {@link StorageError} within the
- * deadline, and ends a connection that did not answer by then. Deadlocks are tried again.
+ * deadline, and ends a connection that did not answer by then;
+ * it does so at once while the database is known to be away. Deadlocks are tried again.
  * `watch` takes one connection of the pool for good, and needs one that is not behind a pooler of transactions.
  *
  * @throws {ConfigError} now rather than per request, when an option is unknown or misshapen.
