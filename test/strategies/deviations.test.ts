@@ -67,6 +67,7 @@ describe("Facebook", () => {
 
     expect(error).toMatchObject({ code: "provider_error", status: 502 });
     expect(error.message).not.toContain("has been used");
+    expect(String(error.cause)).toContain("OAuthException");
   });
 
   it("gets no proof from an application without a secret", async () => {
