@@ -14,6 +14,7 @@ import { createManagedUsers, type ManagedUsers } from "./core/managed-users.ts";
 import { createMagicCodes, type MagicCodes } from "./core/magic-codes.ts";
 import { createPersonalData, type PersonalDataService } from "./core/personal-data.ts";
 import { createLiveSessions } from "./core/live-sessions.ts";
+import { createOperators } from "./core/operators.ts";
 import { createOneTimeTokens } from "./core/one-time-tokens.ts";
 import { createPasswordHasher, measuredHasher } from "./core/password-hashing.ts";
 import { createPasswordPolicy } from "./core/password-policy.ts";
@@ -229,7 +230,10 @@ export function createAuth(options: AuthOptions = {}): Auth {
     },
   });
 
+  const managedUsers = createManagedUsers({ users, principals, sessions, apiKeys, accounts, events });
+  const operators = createOperators({ store, events, users: managedUsers, sessions, apiKeys, accounts, ownUsers: config.users !== null });
   const kit: Kit = {
+    operators,
     clock,
     events,
     store,
@@ -251,7 +255,6 @@ export function createAuth(options: AuthOptions = {}): Auth {
     statelessSessions,
   };
 
-  const managedUsers = createManagedUsers({ users, principals, sessions, apiKeys, accounts, events });
   const tokens = createTokens({ store, keys, clock, events });
   const audit = config.audit && createAudit({ store, events, config: config.audit });
   const personalData = createPersonalData({

@@ -655,6 +655,201 @@ export interface Operations {
     output: Jwks;
     code: CommonCode | "invalid_request" | "not_found";
   };
+  /** All sessions, a page at a time, in no order. */
+  adminSessionsList: {
+    input: { cursor?: undefined | string; limit?: undefined | number };
+    output: AdminSessionsListAnswer;
+    code:
+      | CommonCode
+      | "authentication_required"
+      | "credential_not_allowed"
+      | "cross_site_request"
+      | "insufficient_role"
+      | "insufficient_user_authentication"
+      | "invalid_request"
+      | "invalid_token"
+      | "session_not_found"
+      | "session_revoked";
+  };
+  /** Ends a session. */
+  adminSessionRevoke: {
+    input: { id: string };
+    output: Success;
+    code:
+      | CommonCode
+      | "authentication_required"
+      | "body_too_large"
+      | "credential_not_allowed"
+      | "cross_site_request"
+      | "insufficient_role"
+      | "insufficient_user_authentication"
+      | "invalid_request"
+      | "invalid_token"
+      | "not_found"
+      | "session_not_found"
+      | "session_revoked"
+      | "unsupported_media_type";
+  };
+  /** All users, a page at a time, in no order; not where the application keeps its users itself. */
+  adminUsersList: {
+    input: { cursor?: undefined | string; limit?: undefined | number };
+    output: AdminUsersListAnswer;
+    code:
+      | CommonCode
+      | "authentication_required"
+      | "credential_not_allowed"
+      | "cross_site_request"
+      | "insufficient_role"
+      | "insufficient_user_authentication"
+      | "invalid_request"
+      | "invalid_token"
+      | "not_found"
+      | "session_not_found"
+      | "session_revoked";
+  };
+  /** Removes a user with all sessions, keys and accounts. */
+  adminUserDelete: {
+    input: { user_id: string };
+    output: Success;
+    code:
+      | CommonCode
+      | "authentication_required"
+      | "body_too_large"
+      | "credential_not_allowed"
+      | "cross_site_request"
+      | "insufficient_role"
+      | "insufficient_user_authentication"
+      | "invalid_request"
+      | "invalid_token"
+      | "invalid_user_id"
+      | "session_not_found"
+      | "session_revoked"
+      | "unsupported_media_type";
+  };
+  /** Ends all sessions of a user. */
+  adminUserSessionsRevoke: {
+    input: { user_id: string };
+    output: Success;
+    code:
+      | CommonCode
+      | "authentication_required"
+      | "body_too_large"
+      | "credential_not_allowed"
+      | "cross_site_request"
+      | "insufficient_role"
+      | "insufficient_user_authentication"
+      | "invalid_request"
+      | "invalid_token"
+      | "invalid_user_id"
+      | "session_not_found"
+      | "session_revoked"
+      | "unsupported_media_type";
+  };
+  /** All linked accounts, a page at a time, in no order, without tokens and passwords. */
+  adminAccountsList: {
+    input: { cursor?: undefined | string; limit?: undefined | number };
+    output: AdminAccountsListAnswer;
+    code:
+      | CommonCode
+      | "authentication_required"
+      | "credential_not_allowed"
+      | "cross_site_request"
+      | "insufficient_role"
+      | "insufficient_user_authentication"
+      | "invalid_request"
+      | "invalid_token"
+      | "session_not_found"
+      | "session_revoked";
+  };
+  /** Unlinks an account, also a user's last way in. */
+  adminAccountUnlink: {
+    input: { id: string };
+    output: Success;
+    code:
+      | CommonCode
+      | "account_not_found"
+      | "authentication_required"
+      | "body_too_large"
+      | "credential_not_allowed"
+      | "cross_site_request"
+      | "insufficient_role"
+      | "insufficient_user_authentication"
+      | "invalid_request"
+      | "invalid_token"
+      | "session_not_found"
+      | "session_revoked"
+      | "unsupported_media_type";
+  };
+  /** All API keys, a page at a time, in no order, without their secrets. */
+  adminApiKeysList: {
+    input: { cursor?: undefined | string; limit?: undefined | number };
+    output: AdminApiKeysListAnswer;
+    code:
+      | CommonCode
+      | "authentication_required"
+      | "credential_not_allowed"
+      | "cross_site_request"
+      | "insufficient_role"
+      | "insufficient_user_authentication"
+      | "invalid_request"
+      | "invalid_token"
+      | "session_not_found"
+      | "session_revoked";
+  };
+  /** Ends a user's key. */
+  adminApiKeyRevoke: {
+    input: { user_id: string; id: string };
+    output: Success;
+    code:
+      | CommonCode
+      | "authentication_required"
+      | "body_too_large"
+      | "credential_not_allowed"
+      | "cross_site_request"
+      | "insufficient_role"
+      | "insufficient_user_authentication"
+      | "invalid_request"
+      | "invalid_token"
+      | "not_found"
+      | "session_not_found"
+      | "session_revoked"
+      | "unsupported_media_type";
+  };
+  /** All requests for codes, a page at a time, in no order, without the codes. */
+  adminCodesList: {
+    input: { cursor?: undefined | string; limit?: undefined | number };
+    output: AdminCodesListAnswer;
+    code:
+      | CommonCode
+      | "authentication_required"
+      | "credential_not_allowed"
+      | "cross_site_request"
+      | "insufficient_role"
+      | "insufficient_user_authentication"
+      | "invalid_request"
+      | "invalid_token"
+      | "session_not_found"
+      | "session_revoked";
+  };
+  /** Ends a request for a code: the code is good no more. */
+  adminCodeRevoke: {
+    input: { id: string };
+    output: Success;
+    code:
+      | CommonCode
+      | "authentication_required"
+      | "body_too_large"
+      | "credential_not_allowed"
+      | "cross_site_request"
+      | "insufficient_role"
+      | "insufficient_user_authentication"
+      | "invalid_request"
+      | "invalid_token"
+      | "not_found"
+      | "session_not_found"
+      | "session_revoked"
+      | "unsupported_media_type";
+  };
 }
 
 /** Refusals that may come of any call. */
@@ -781,6 +976,69 @@ export interface Jwks {
   }[];
 }
 
+export interface AdminSessionsListAnswer {
+  readonly items: readonly {
+    readonly id: string;
+    readonly device: string | null;
+    readonly ip: string | null;
+    readonly methods: readonly string[];
+    readonly tenant_id: string | null;
+    readonly created_at: Instant;
+    readonly last_seen_at: Instant;
+    readonly authenticated_at: Instant;
+    readonly expires_at: Instant;
+    readonly user_id: string;
+    readonly kind: "user" | "guest";
+    readonly expired: boolean;
+  }[];
+  readonly next_cursor: string | null;
+}
+
+export interface AdminUsersListAnswer {
+  readonly items: readonly User[];
+  readonly next_cursor: string | null;
+}
+
+export interface AdminAccountsListAnswer {
+  readonly items: readonly {
+    readonly id: string;
+    readonly provider: string;
+    readonly account_id: string;
+    readonly scope: string | null;
+    readonly reconnect_needed: boolean;
+    readonly created_at: Instant;
+    readonly user_id: string;
+    readonly pending: boolean;
+  }[];
+  readonly next_cursor: string | null;
+}
+
+export interface AdminApiKeysListAnswer {
+  readonly items: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly key_prefix: string;
+    readonly scopes: readonly string[];
+    readonly created_at: Instant;
+    readonly last_used_at: Instant | null;
+    readonly expires_at: Instant | null;
+    readonly user_id: string;
+  }[];
+  readonly next_cursor: string | null;
+}
+
+export interface AdminCodesListAnswer {
+  readonly items: readonly {
+    readonly id: string;
+    readonly purpose: string;
+    readonly email: string;
+    readonly user_id: string | null;
+    readonly created_at: Instant;
+    readonly expires_at: Instant;
+  }[];
+  readonly next_cursor: string | null;
+}
+
 export interface Session {
   readonly id: string;
   readonly current: boolean;
@@ -846,4 +1104,15 @@ export const operations = {
   apiKeyRotate: "POST /api-keys/{id}/rotate *",
   refresh: "POST /refresh",
   jwksGet: "GET /.well-known/jwks.json",
+  adminSessionsList: "GET /admin/sessions *",
+  adminSessionRevoke: "DELETE /admin/sessions/{id} *",
+  adminUsersList: "GET /admin/users *",
+  adminUserDelete: "DELETE /admin/users/{user_id} *",
+  adminUserSessionsRevoke: "DELETE /admin/users/{user_id}/sessions *",
+  adminAccountsList: "GET /admin/accounts *",
+  adminAccountUnlink: "DELETE /admin/accounts/{id} *",
+  adminApiKeysList: "GET /admin/api-keys *",
+  adminApiKeyRevoke: "DELETE /admin/users/{user_id}/api-keys/{id} *",
+  adminCodesList: "GET /admin/codes *",
+  adminCodeRevoke: "DELETE /admin/codes/{id} *",
 } as const satisfies Record<keyof Operations, string>;

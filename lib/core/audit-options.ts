@@ -23,7 +23,7 @@ export interface AuditConfig {
 export const auditedEvents = [
   "user.created", "user.disabled", "user.enabled", "user.roles_changed", "user.deleted", "user.erased", "session.created", "session.rotated",
   "session.revoked", "session.upgraded", "refresh_token.reused", "sign_in.succeeded", "sign_in.failed", "tenant.switched", "tenant.left",
-  "magic_code.requested", "magic_code.verified", "magic_code.failed", "password.changed", "password.reset_requested", "password.reset",
+  "magic_code.requested", "magic_code.verified", "magic_code.failed", "admin.acted", "password.changed", "password.reset_requested", "password.reset",
   "password.rehashed", "email.confirmed", "email.changed", "account.linked", "account.unlinked", "account.refreshed",
   "account.reconnect_needed", "api_key.created", "api_key.used", "api_key.rotated", "api_key.revoked", "audit.lost",
 ] as const satisfies readonly EventName[]; // prettier-ignore

@@ -55,6 +55,8 @@ export interface EventDetails {
   "account.unlinked": { provider: string; accountId: string };
   "account.refreshed": { provider: string; accountId: string };
   "account.reconnect_needed": { provider: string; accountId: string };
+  /** An administrator ended something; `userId` is theirs. */
+  "admin.acted": { action: string; target: string };
   "api_key.created": { keyId: string; name: string };
   "api_key.used": { keyId: string };
   "api_key.rotated": { keyId: string; replacedBy: string };
@@ -92,6 +94,7 @@ export const eventNames: ReadonlySet<EventName> = new Set(
     "magic_code.requested": true,
     "magic_code.verified": true,
     "magic_code.failed": true,
+    "admin.acted": true,
     "password.changed": true,
     "password.reset_requested": true,
     "password.reset": true,

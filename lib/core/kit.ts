@@ -6,6 +6,7 @@ import type { Accounts } from "./accounts.ts";
 import type { ApiKeys } from "./api-keys.ts";
 import type { Events } from "./events.ts";
 import type { MagicCodes } from "./magic-codes.ts";
+import type { Operators } from "./operators.ts";
 import type { Passwords } from "./passwords.ts";
 import type { Principals } from "./principals.ts";
 import type { ProviderLogout } from "./provider-logout.ts";
@@ -36,6 +37,7 @@ export interface Kit {
   readonly accessTokens: AccessTokens | null;
   /** `null`: `tokens` is not set, or is `stateless`. */
   readonly refreshTokens: RefreshTokens | null;
+  readonly operators: Operators;
   readonly transactions: Transactions;
   readonly providerLogout: ProviderLogout;
   /** `null`: `tokens` is not set, or is not `stateless`. */

@@ -57,7 +57,8 @@ function encodeUser({ id, ...user }: User): NewRecord {
   return { ...directoryKey(id), value: encodeJson(user), expiresAt: null, lookups: { email: user.email } };
 }
 
-function decodeUser(record: StoredRecord): User {
+/** @throws {StorageError} when the record does not parse. */
+export function decodeUser(record: StoredRecord): User {
   const stored = decodeJson(record) as Partial<User> | null;
   if (typeof stored?.createdAt !== "number" || typeof stored.emailVerified !== "boolean") {
     throw new StorageError("A stored user could not be read");

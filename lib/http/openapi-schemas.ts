@@ -66,7 +66,7 @@ export const freshTokenSchema = z.strictObject({
 export const sessionTokenFields = { token: z.string().optional() };
 
 /** What the transport of a session puts into bodies. */
-const credentialFields = {
+export const credentialFields = {
   ...sessionTokenFields,
   access_token: z.string().optional(),
   token_type: z.literal("Bearer").optional(),
@@ -74,6 +74,21 @@ const credentialFields = {
   expires_in: z.number().int().optional(),
   refresh_token: z.string().optional(),
 };
+
+/** A request for a code as administrators see it. */
+export const adminCodeSchema = z.strictObject({
+  id: z.string(),
+  purpose: z.string(),
+  email: z.string(),
+  user_id: z.string().nullable(),
+  created_at: instant,
+  expires_at: instant,
+});
+
+/** A page of a list; `next_cursor` asks for the one behind it. */
+export function pageOf<T extends z.ZodType>(item: T) {
+  return z.strictObject({ items: z.array(item), next_cursor: z.string().nullable() });
+}
 
 /** Somebody has signed in. */
 export const signedInSchema = z.strictObject({ user: z.union([userSchema, bareUserSchema]), session: sessionSchema, ...credentialFields });
@@ -94,7 +109,7 @@ export const codeSentSchema = messageSchema.extend({ request_id: z.string().opti
 export const onwardSchema = z.strictObject({ url: z.string() });
 
 /** A session became fresh. */
-export const steppedUpSchema = z.strictObject({ authenticated_at: instant, ...sessionTokenFields });
+export const steppedUpSchema = z.strictObject({ authenticated_at: instant, ...credentialFields });
 
 /** The public keys of access tokens. @see RFC 7517 section 5. */
 export const jwksSchema = z.strictObject({

@@ -1,6 +1,7 @@
 import type { AuthConfig } from "../options.ts";
 import type { AnyRoute } from "./route.ts";
 import { accountRoutes } from "./routes/accounts.ts";
+import { adminRoutes } from "./routes/admin.ts";
 import { apiKeyRoutes } from "./routes/api-keys.ts";
 import { emailRoutes } from "./routes/email.ts";
 import { jwksRoutes } from "./routes/jwks.ts";
@@ -33,6 +34,7 @@ export function routeTable(
     ...(config.passwordRoutes && mailsCodes(config) ? [...passwordLinkRoutes, ...emailRoutes] : []),
     ...(config.apiKeyRoutes ? apiKeyRoutes : []),
     ...(config.tokens ? [...(config.tokens.stateless ? [] : refreshRoutes), ...jwksRoutes] : []),
+    ...adminRoutes,
     ...openapiRoutes,
   ] as readonly AnyRoute[];
 }

@@ -231,6 +231,12 @@ describe("a walk through everything", () => {
     note(await ada.get("/limited").expect(200));
     note(await ada.get("/limited").expect(429));
 
+    await auth.users.create({ id: "root" });
+    await auth.users.setRoles("root", ["admin"]);
+    const root = await auth.sessions.create({ userId: "root" });
+    secrets.add(root.token);
+    note(await request(app.server).delete("/auth/admin/users/nobody").set("cookie", `sid=${root.token}`).expect(200));
+
     // The end.
     await auth.users.setRoles(userId, ["editor"]);
     note(await ada.delete("/auth/sessions").expect(200));

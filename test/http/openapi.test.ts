@@ -56,7 +56,10 @@ describe("the description of the API", () => {
     for (const options of [ALL, NONE]) {
       const document = await documentOf(options);
       for (const path of Object.keys(document.paths)) {
-        const url = path.replace(/\{provider\}/, "acme").replace(/\{id\}/, "A".repeat(43));
+        const url = path
+          .replace(/\{provider\}/, "acme")
+          .replace(/\{user_id\}/, "nobody")
+          .replace(/\{id\}/, "A".repeat(43));
         // 405 names what a path takes.
         const { headers } = await request(app.server).put(url).expect(405);
         const methods = Object.keys(document.paths[path] ?? {}).map((method) => method.toUpperCase());

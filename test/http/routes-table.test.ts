@@ -28,6 +28,8 @@ class Elsewhere extends Strategy {
 const pathOf = ({ path }: AnyRoute) =>
   `/auth${path}`
     .replace("{provider}", "acme")
+    .replace("{user_id}", "nobody")
+    .replace("/codes/{id}", `/codes/${"A".repeat(22)}.${"A".repeat(22)}`)
     .replace("/sessions/{id}", `/sessions/${"A".repeat(43)}`)
     .replace("{id}", "A".repeat(22));
 
@@ -44,6 +46,7 @@ describe("every route", () => {
     calls = counted.calls;
     app = await startApp({ store: counted.store, clock, strategies: [new Elsewhere()], tokens: { audience: AUDIENCE }, passwords: true });
     await app.auth.users.create({ id: "user-1", email: "ada@example.com", emailVerified: true });
+    await app.auth.users.setRoles("user-1", ["admin"]);
     cookie = `sid=${(await app.auth.sessions.create({ userId: "user-1" })).token}`;
     for (const operation of Object.keys(calls)) delete calls[operation];
   });

@@ -1,0 +1,144 @@
+import request from "supertest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { AuthEvent } from "../../lib/core/events.ts";
+import { startApp } from "../support/app.ts";
+
+const LISTS = ["sessions", "users", "accounts", "api-keys", "codes"];
+
+let app: Awaited<ReturnType<typeof startApp>>;
+let cookie: string;
+let events: AuthEvent[];
+
+beforeEach(async () => {
+  app = await startApp({ tokens: { audience: "https://api.example.com" }, passwords: { requireConfirmedEmail: false } });
+  events = [];
+  app.auth.events.on("*", (event) => events.push(event));
+  await app.auth.users.create({ id: "root", email: "root@example.com", emailVerified: true });
+  await app.auth.users.setRoles("root", ["admin"]);
+  await app.auth.users.create({ id: "ada", email: "ada@example.com", emailVerified: true });
+  cookie = `sid=${(await app.auth.sessions.create({ userId: "root" })).token}`;
+});
+afterEach(() => app.close());
+
+const get = (path: string) => request(app.server).get(`/auth/admin/${path}`).set("cookie", cookie);
+const end = (path: string) => request(app.server).delete(`/auth/admin/${path}`).set("cookie", cookie);
+const acts = () => events.filter(({ type }) => type === "admin.acted").map(({ userId, details }) => [userId, details]);
+
+/** Some of everything, of somebody who is no administrator. */
+async function something() {
+  const { session, token } = await app.auth.sessions.create({ userId: "ada", source: { ip: "192.0.2.1", userAgent: "curl/8" } });
+  const { apiKey, key } = await app.auth.apiKeys.create({ userId: "ada", name: "ci" });
+  await app.auth.passwords.signUp({
+    email: "bob@example.com",
+    password: "correct horse battery",
+    source: { ip: null, userAgent: null },
+    origin: "http://localhost",
+  });
+  await request(app.server).post("/auth/magic/send").send({ email: "ada@example.com" }).expect(200);
+  return { session, token, apiKey, key, code: await app.mailbox.waitForCode("ada@example.com") };
+}
+
+describe("the administrators' routes", () => {
+  it("rule 32: are for administrators who authenticated lately, in a session", async () => {
+    const { token, key } = await something();
+    const { session: tokenSession } = await app.auth.sessions.create({ userId: "root", transport: "bearer" });
+    const access = await app.auth.accessTokens!.issue(tokenSession);
+    const { key: adminKey } = await app.auth.apiKeys.create({ userId: "root", name: "root's" });
+    for (const list of LISTS) {
+      const as = async (headers: Record<string, string>) => {
+        const { status, body } = await request(app.server).get(`/auth/admin/${list}`).set(headers);
+        return [status, body.code];
+      };
+      expect(await as({})).toEqual([401, "authentication_required"]);
+      expect(await as({ cookie: `sid=${token}` })).toEqual([403, "insufficient_role"]);
+      for (const bearer of [key, adminKey, access.token]) {
+        expect(await as({ authorization: `Bearer ${bearer}` })).toEqual([403, "credential_not_allowed"]);
+      }
+      await get(list).expect(200);
+    }
+    app.clock.advance(601);
+    for (const list of LISTS) expect((await get(list)).body.code).toBe("insufficient_user_authentication");
+  });
+
+  it("rule 34: are closed as soon as the role is gone", async () => {
+    await app.auth.users.setRoles("root", []);
+    expect((await get("users")).body.code).toBe("insufficient_role");
+  });
+
+  it("list everything, and no secret", async () => {
+    const { session, token, apiKey, key, code } = await something();
+    const answers = await Promise.all(
+      LISTS.map(async (list) => (await get(list).expect(200)).body as { items: Record<string, unknown>[] }),
+    );
+    const [sessions, users, accounts, keys, codes] = answers;
+    expect(sessions?.items).toContainEqual(expect.objectContaining({ id: session.id, user_id: "ada", ip: "192.0.2.1", expired: false }));
+    expect(users?.items.map(({ email }) => email)).toEqual(
+      expect.arrayContaining(["root@example.com", "ada@example.com", "bob@example.com"]),
+    );
+    expect(accounts?.items).toContainEqual(expect.objectContaining({ provider: "credential" }));
+    expect(keys?.items).toContainEqual(expect.objectContaining({ id: apiKey.id, user_id: "ada", name: "ci" }));
+    expect(codes?.items).toContainEqual(expect.objectContaining({ email: "ada@example.com", user_id: "ada", purpose: "sign_in" }));
+    const text = JSON.stringify(answers);
+    for (const secret of [token, key, code, cookie.slice(4), "$argon2"]) expect(text).not.toContain(secret);
+    expect(text).not.toMatch(/hash|secret|"mac"|"password"|sealed|refresh_token/i);
+  });
+
+  it("list in pages, all of it once", async () => {
+    for (let n = 0; n < 7; n += 1) await app.auth.users.create({ id: `user-${n}` });
+    const seen: string[] = [];
+    let cursor: string | null = null;
+    do {
+      const page: { items: { id: string }[]; next_cursor: string | null } = (
+        await get(`users?limit=2${cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`}`).expect(200)
+      ).body;
+      expect(page.items.length).toBeLessThanOrEqual(2);
+      seen.push(...page.items.map(({ id }) => id));
+      cursor = page.next_cursor;
+    } while (cursor !== null);
+    expect(new Set(seen).size).toBe(seen.length);
+    expect(seen).toHaveLength(9);
+    for (const query of ["limit=0", "limit=101", "limit=x", "cursor=", "offset=1"]) await get(`users?${query}`).expect(400);
+  });
+
+  it("rule 44: end a session, all of a user's, a key, a code and a user, and tell who did", async () => {
+    const { session, token, apiKey, key, code } = await something();
+    await end(`sessions/${session.id}`).expect(200);
+    await request(app.server).get("/auth/me").set("cookie", `sid=${token}`).expect(401);
+    await end(`sessions/${session.id}`).expect(404);
+
+    await end(`users/ada/api-keys/${apiKey.id}`).expect(200);
+    await request(app.server).get("/auth/me").set("authorization", `Bearer ${key}`).expect(401);
+
+    const [{ id: codeId }] = (await get("codes")).body.items as [{ id: string }];
+    await end(`codes/${codeId}`).expect(200);
+    await end(`codes/${codeId}`).expect(404);
+    await request(app.server).post("/auth/magic/verify").send({ code, email: "ada@example.com" }).expect(401);
+
+    await app.auth.sessions.create({ userId: "ada" });
+    await end("users/ada/sessions").expect(200);
+    expect(await app.auth.sessions.list("ada")).toEqual([]);
+
+    const [{ id: accountId }] = (await get("accounts")).body.items as [{ id: string }];
+    await end(`accounts/${accountId}`).expect(200);
+    await end(`accounts/${accountId}`).expect(404);
+
+    await end("users/ada").expect(200);
+    expect(await app.auth.users.findById("ada")).toBeNull();
+    expect(acts()).toEqual([
+      ["root", { action: "session.revoke", target: session.id }],
+      ["root", { action: "api_key.revoke", target: apiKey.id }],
+      ["root", { action: "magic_code.revoke", target: codeId }],
+      ["root", { action: "sessions.revoke", target: "ada" }],
+      ["root", { action: "account.unlink", target: accountId }],
+      ["root", { action: "user.delete", target: "ada" }],
+    ]);
+  });
+
+  it("tell nothing of what was refused or was not there", async () => {
+    await end(`users/ada/api-keys/${"A".repeat(22)}`).expect(404);
+    await end(`accounts/${"A".repeat(22)}`).expect(404);
+    await request(app.server).delete("/auth/admin/users/ada").set({ cookie, "sec-fetch-site": "cross-site" }).expect(403);
+    expect(acts()).toEqual([]);
+    expect(await app.auth.users.findById("ada")).not.toBeNull();
+  });
+});
