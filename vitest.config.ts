@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import { backendsReporter } from "./scripts/backends-reporter.ts";
 import { summaryReporter } from "./scripts/summary-reporter.ts";
 import { backends, parseBackend, type Backend } from "./test/support/stores/backends.ts";
 
@@ -68,7 +69,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 15_000,
     hookTimeout: 60_000,
-    reporters: ["default", summaryReporter(process.env.TEST_SUMMARY_FILE)],
+    reporters: ["default", backendsReporter(process.env.TEST_BACKENDS_FILE), summaryReporter(process.env.TEST_SUMMARY_FILE)],
     projects: [
       {
         // In one process a worker: loading everything anew for each file would take as long as the tests.
