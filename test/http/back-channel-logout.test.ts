@@ -1,6 +1,6 @@
 import { decodeJwt, exportJWK, generateKeyPair, SignJWT, type CryptoKey } from "jose";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { memoryStore } from "../../lib/adapters/memory/index.ts";
+
 import { StorageError } from "../../lib/errors.ts";
 import type { RecordStore, Write } from "../../lib/storage/record-store.ts";
 import type { TestClock } from "../../lib/testing/clock.ts";
@@ -18,6 +18,7 @@ import {
   type Person,
   type ProviderApp,
 } from "../support/provider-app.ts";
+import { openTestStore } from "../support/test-store.ts";
 
 const EVENTS = { "http://schemas.openid.net/event/backchannel-logout": {} };
 let ours: { publicKey: CryptoKey; privateKey: CryptoKey };
@@ -90,7 +91,7 @@ function failing(store: RecordStore): RecordStore {
 async function start({ failing: breaks = false } = {}): Promise<void> {
   [before, fails] = [null, null];
   app = await startProviderApp({
-    ...(breaks ? { makeStore: (clock: TestClock) => failing(memoryStore({ clock })) } : {}),
+    ...(breaks ? { makeStore: (clock: TestClock) => failing(openTestStore({ clock })) } : {}),
     strategies: [
       oidc({ issuer: provider.issuer, ...CLIENT, fetch: withOurKey, clock: { now: () => app.clock.now() } }),
       github({ clientId: "gh-client", clientSecret: "gh-secret", baseUrl: "http://localhost:1" }),
