@@ -57,7 +57,7 @@ function render({ conformance }: BackendResults): string {
     ),
     "## The tests of the kit",
     "The tests over HTTP, and those of `auth.kv`, `auth.tokens`, erasing, exporting and sweeping, run on memory, Redis, PostgreSQL, MariaDB, " +
-      "SQLite, `routed` (PostgreSQL with Redis), and `encrypted` and `cached` around Redis. CI fails when one fails anywhere.",
+      "SQLite, `routed` (PostgreSQL with Redis), and `encrypted` and `cached` around Redis. CI fails when one fails anywhere. Every wrong input to every route is tried on memory alone.",
     "## Rule by rule",
     "The numbers are those of the first table.",
     ...tables.flat(),
