@@ -112,7 +112,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
   const { clock, telemetry } = config;
 
   const store = measuredStore(config.store ?? memoryStore({ clock }), telemetry);
-  const keys = createKeyRing(config.secrets);
+  const keys = createKeyRing(config.secrets, "secret", config.keyDerivation);
   const events = createEvents(clock);
   if (telemetry !== noTelemetry) events.on("*", telemetry.count);
   const background = createBackground((error) => events.emit("background.failed", { message: messageOf(error) }));

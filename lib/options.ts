@@ -10,6 +10,7 @@ import { resolveTokensOptions, type TokensConfig, type TokensOptions } from "./c
 import { resolveTelemetry, type Telemetry } from "./core/telemetry.ts";
 import type { UserStore } from "./core/users.ts";
 import { emailTemplates, type EmailTemplates } from "./email/messages.ts";
+import type { KeyDerivation } from "./crypto/key-ring.ts";
 import type { EmailTransport } from "./email/transport.ts";
 import { ConfigError } from "./errors.ts";
 import { assertOrigin } from "./http/csrf.ts";
@@ -31,6 +32,11 @@ export interface AuthOptions {
    * in development a missing one is made up for the life of the process.
    */
   secret?: string | readonly (string | undefined)[] | undefined;
+  /**
+   * How keys are made of `secret`: `hkdf`, for random ones, or `pbkdf2`, slower once at start, where a policy asks for it. Changing it
+   * ends sessions and makes sealed data unreadable, as another secret would. Default: `hkdf`.
+   */
+  keyDerivation?: KeyDerivation | undefined;
   /** Where the application is reached: `https://app.example.com`. Required in production. Its scheme alone decides over Secure cookies. */
   baseUrl?: string | undefined;
   /** Where our routes are, as seen from outside. Default: `/auth`. */
@@ -85,6 +91,7 @@ export interface AuthOptions {
 /** {@link AuthOptions}, checked and with defaults. */
 export interface AuthConfig {
   readonly secrets: readonly string[];
+  readonly keyDerivation: KeyDerivation;
   /** Whether there was no secret, so that one was made up. */
   readonly madeUpSecret: boolean;
   /** An origin; `null` in development without `baseUrl`. */
@@ -118,7 +125,7 @@ export interface AuthConfig {
 }
 
 const OPTIONS = [
-  "secret", "baseUrl", "basePath", "store", "strategies", "email", "appName", "emailTemplates", "magicCodes", "passwords", "session", "cookie", "apiKeys", "tokens", "audit", "trustedOrigins", "returnToOrigins",
+  "secret", "keyDerivation", "baseUrl", "basePath", "store", "strategies", "email", "appName", "emailTemplates", "magicCodes", "passwords", "session", "cookie", "apiKeys", "tokens", "audit", "trustedOrigins", "returnToOrigins",
   "signInUrl", "loadUser", "users", "linkByEmail", "allowInsecureCookies", "allowTokensInBrowsers", "telemetry", "clock",
 ]; // prettier-ignore
 /** Checks everything that can be checked at start. @throws {ConfigError} naming the option and the fix. */
@@ -137,6 +144,7 @@ export function resolveOptions(options: AuthOptions, environment: string | undef
   const session = resolveSession(options.session ?? {});
   return {
     ...resolveSecrets(options.secret, production),
+    keyDerivation: resolveDerivation(options.keyDerivation),
     origin,
     basePath: resolveBasePath(options.basePath),
     store,
@@ -162,6 +170,11 @@ export function resolveOptions(options: AuthOptions, environment: string | undef
     clock: resolveClock("clock", options.clock),
     production,
   };
+}
+
+function resolveDerivation(keyDerivation: KeyDerivation = "hkdf"): KeyDerivation {
+  if (keyDerivation !== "hkdf" && keyDerivation !== "pbkdf2") throw new ConfigError("keyDerivation", 'give "hkdf" or "pbkdf2"');
+  return keyDerivation;
 }
 
 function resolveSecrets(secret: AuthOptions["secret"], production: boolean): Pick<AuthConfig, "secrets" | "madeUpSecret"> {
