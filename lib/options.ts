@@ -141,7 +141,7 @@ export function resolveOptions(options: AuthOptions, environment: string | undef
   assertTexts("linkByEmail", options.linkByEmail);
   for (const name of ["loadUser", "allowInsecureCookies", "allowTokensInBrowsers"] as const) assertFlag(name, options[name]);
   resolveMagicCodesOptions(options.magicCodes ?? {});
-  const session = resolveSession(options.session ?? {});
+  const session = resolveSession(options.session ?? {}, { tokens: options.tokens !== undefined });
   return {
     ...resolveSecrets(options.secret, production),
     keyDerivation: resolveDerivation(options.keyDerivation),

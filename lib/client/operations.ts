@@ -878,6 +878,10 @@ export interface GuestCreateAnswer {
 export interface TenantSelectAnswer {
   readonly tenant_id: string | null;
   readonly token?: string;
+  readonly access_token?: string;
+  readonly token_type?: "Bearer";
+  readonly expires_in?: number;
+  readonly refresh_token?: string;
 }
 
 export type SessionsListAnswer = readonly Session[];
@@ -928,6 +932,10 @@ export type SignUpAnswer = SignedIn | Message;
 export interface PasswordChangeAnswer {
   readonly message: string;
   readonly token?: string;
+  readonly access_token?: string;
+  readonly token_type?: "Bearer";
+  readonly expires_in?: number;
+  readonly refresh_token?: string;
 }
 
 export interface Message {
@@ -1055,6 +1063,10 @@ export interface Session {
 export interface SteppedUp {
   readonly authenticated_at: Instant;
   readonly token?: string;
+  readonly access_token?: string;
+  readonly token_type?: "Bearer";
+  readonly expires_in?: number;
+  readonly refresh_token?: string;
 }
 
 export interface Account {

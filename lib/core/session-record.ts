@@ -11,7 +11,9 @@ import { publicSessionId } from "./session-token.ts";
  * or an access and a refresh token, in bodies and that header (`bearer`), in two cookies (`cookie`), or with the access token in halves
  * (`split`): what scripts may read in bodies and that header, its signature and the refresh token in cookies.
  */
-export type SessionTransport = "session" | "token" | "bearer" | "cookie" | "split";
+export type SessionTransport = (typeof TRANSPORTS)[number];
+
+export const TRANSPORTS = ["session", "token", "bearer", "cookie", "split"] as const;
 
 /** Whether sessions of a transport have refresh tokens. */
 export function hasRefreshTokens(transport: SessionTransport | undefined): boolean {

@@ -66,7 +66,7 @@ export interface Sessions {
   listAll(page?: Page): Promise<{ sessions: ListedSession[]; next: string | null }>;
   /** How many live sessions there are, for operators. O(all). */
   count(): Promise<number>;
-  /** Gives a session a new secret: the old token is dead at once. @throws {CredentialError} `session_rotated` when another request did so first. */
+  /** Gives a session a new secret, and new refresh tokens: the old ones are dead at once. @throws {CredentialError} `session_rotated` when another request did so first. */
   rotate(session: Session, change?: { authenticatedAt: number; methods: readonly string[] }): Promise<IssuedSession>;
   /** Ends one session by its public id; with `userId` only if it is theirs. @returns whether it was there. */
   revoke(
@@ -121,7 +121,7 @@ export interface SessionsParts {
 }
 
 export function createSessions(parts: SessionsParts): Sessions {
-  const { store, tokens, principals, events, config } = parts;
+  const { store, tokens, principals, clock, events, config } = parts;
   const sessions = parts.live ?? createLiveSessions(parts);
   const { load, isLive, change, remember } = sessions;
   const make = createSessionMaker({ ...parts, sessions });
@@ -137,7 +137,9 @@ export function createSessions(parts: SessionsParts): Sessions {
       if (known && !secretMatches(record, known.secretHash)) {
         throw new CredentialError("session_rotated", "This session was given a new token by another request");
       }
-      return { ...record, secretHash, session: next(record.session) };
+      // Its refresh tokens are credentials of it, too: a family of its own begins.
+      const refresh = record.refresh && parts.refreshText ? parts.refreshText.begin(clock.now()) : record.refresh;
+      return { ...record, secretHash, refresh, session: next(record.session) };
     });
     if (!changed) throw new CredentialError("session_revoked", "This session has ended");
     events.emit("session.rotated", { sessionId: session.id }, { userId: session.userId, tenantId: changed.session.tenantId });

@@ -2,8 +2,10 @@ import type { CookieOptions, Response } from "express";
 
 /** How our cookies are written. */
 export interface CookieConfig {
-  /** The session cookie's name, without prefix. */
+  /** The session cookie's name, without prefix, as the others are. */
   readonly name: string;
+  readonly accessName: string;
+  readonly refreshName: string;
   /** From the scheme of `baseUrl`, once. */
   readonly secure: boolean;
   readonly sameSite: "lax" | "strict" | "none";
@@ -38,13 +40,13 @@ export interface Cookies {
   clear(res: Response, name: string): void;
 }
 
-export function createCookies({ name, secure, sameSite, domain, basePath, tokens }: CookieConfig): Cookies {
+export function createCookies({ name, accessName, refreshName, secure, sameSite, domain, basePath, tokens }: CookieConfig): Cookies {
   const prefix = !secure ? "" : domain ? "__Secure-" : "__Host-";
   const attributes: CookieOptions = { httpOnly: true, secure, sameSite, path: "/", encode: String, ...(domain ? { domain } : {}) };
 
   const session = prefix + name;
-  const access = `${prefix}${name}-access`;
-  const refresh = `${secure ? "__Secure-" : ""}${name}-refresh`;
+  const access = `${prefix}${accessName}`;
+  const refresh = `${secure ? "__Secure-" : ""}${refreshName}`;
   const binding = `${prefix}${name}-oauth`;
 
   const write = (res: Response, cookie: string, value: string, seconds: number) => {

@@ -3,16 +3,15 @@ import { hasRefreshTokens } from "../core/session-record.ts";
 import { AuthError } from "../errors.ts";
 import { extractCredential } from "./extract.ts";
 import type { Reply, RouteCall } from "./route.ts";
-import { assertTransport, sendCredentials } from "./transports.ts";
+import { chooseTransport, redirectedTransport, sendCredentials } from "./transports.ts";
 import { sessionView, userView } from "./views.ts";
-
-export { assertTransport } from "./transports.ts";
 
 /** What a proof of identity led to. */
 export interface Proof {
   readonly userId: string;
   /** Such as `magic_code`, or a provider's name. */
   readonly method: string;
+  /** Default: one that outlasts a redirect. */
   readonly transport?: SessionTransport | undefined;
   readonly idp?: Session["idp"];
   /** The epoch at which the proof held; the session is refused if it moved on. */
@@ -25,9 +24,9 @@ type Call = RouteCall<unknown, unknown, unknown>;
  * Signs somebody in: a guest's session is upgraded, one that the browser had before ends, the new one travels as asked.
  * The answer leaves only after the store confirmed it.
  */
-export async function establish(call: Call, { userId, method, transport = "session", idp = null, epoch }: Proof): Promise<Reply> {
+export async function establish(call: Call, { userId, method, transport: asked, idp = null, epoch }: Proof): Promise<Reply> {
   const { kit, req, source } = call;
-  assertTransport(call, transport);
+  const transport = chooseTransport(call, asked ?? redirectedTransport(call));
   // Whoever proves who they are another way may use codes again. A code proves that by itself.
   const forgiven = method === "magic_code" ? null : kit.magicCodes.clearFailures(userId);
   const [user] = await Promise.all([kit.users.findById(userId), forgiven]);

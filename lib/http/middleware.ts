@@ -37,6 +37,7 @@ export function createMiddleware(
     basePath,
     origin: originOf,
     returnTo: (req, target) => safeReturnTo(target, originOf(req), config.returnToOrigins) ?? "/",
+    transport: config.session.transport,
     allowTokensInBrowsers: config.allowTokensInBrowsers,
     mailsCodes: mailsCodes(config),
     passwords: config.passwordRoutes,

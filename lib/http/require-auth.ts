@@ -2,6 +2,7 @@ import type { NextFunction, Request, Response } from "express";
 import { assertOptions, assertTexts, resolveSignInUrl } from "../check-options.ts";
 import type { AuthContext, CredentialKind, SignedInContext } from "../core/context.ts";
 import { AuthError, ConfigError, CredentialError, PermissionError, StorageError } from "../errors.ts";
+import { assertFresh, keepSession } from "./own-session.ts";
 import { sendProblem } from "./problem.ts";
 import type { Guard } from "./request.ts";
 import { servicesOf, type GuardServices } from "./services.ts";
@@ -14,7 +15,7 @@ export interface RequireAuthOptions {
   roles?: readonly string[];
   /** Scopes that must all have been granted. Default: none needed. */
   scope?: readonly string[];
-  /** The most seconds since the last real authentication (step-up), 1 to 3600. Only sessions can pass it. Default: no limit. */
+  /** The most seconds since the last real authentication (step-up), 1 to 3600. Only sessions can pass it; with `live`, by their access tokens too. Default: no limit. */
   maxAge?: number;
   /** Ask the store whether the session behind an access token is there still: one read. Others were asked about already. Default: false. */
   live?: boolean | undefined;
@@ -59,11 +60,13 @@ export function requireAuth(options: RequireAuthOptions = {}): Guard {
 
   return function requireAuthMiddleware(req: Request, res: Response, next: NextFunction) {
     const services = servicesOf(req, "requireAuth");
-    const refusal = refuse(req.auth, config, config.maxAge === null ? 0 : services.clock.now());
-    if (refusal) return answer(refusal, config, services, req, res, next);
     const live = config.live && req.auth.kind === "access_token";
+    // What a session knows better than its token is asked of the session.
+    const known = live ? { ...config, maxAge: null } : config;
+    const refusal = refuse(req.auth, known, known.maxAge === null ? 0 : services.clock.now());
+    if (refusal) return answer(refusal, config, services, req, res, next);
     if (!live && !config.user) return next();
-    Promise.all([live && assertLive(req.auth, services), config.user && loadUser(req, services)]).then(
+    Promise.all([live && assertLive(req, config.maxAge, services), config.user && loadUser(req, services)]).then(
       () => next(),
       (error: unknown) => answer(asOutage(error), config, services, req, res, next),
     );
@@ -138,11 +141,14 @@ function isNavigation(req: Request): boolean {
   return req.method === "GET" && (req.get("sec-fetch-mode") ?? "navigate") === "navigate" && req.accepts(["json", "html"]) === "html";
 }
 
-async function assertLive(auth: AuthContext, { sessions }: GuardServices): Promise<void> {
+async function assertLive(req: Request, maxAge: number | null, { sessions, clock }: GuardServices): Promise<void> {
+  const { auth } = req;
   if (auth.kind !== "access_token") return;
   const session = await sessions.get(auth.sessionId);
   if (session?.userId !== auth.userId) throw new CredentialError("session_not_found", "This session has ended: sign in again");
   sessions.touch(session);
+  keepSession(req, session);
+  if (maxAge !== null) assertFresh(req, clock.now(), maxAge);
 }
 
 async function loadUser(req: Request, { users }: GuardServices): Promise<void> {

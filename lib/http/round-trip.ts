@@ -1,6 +1,6 @@
-import type { Request } from "express";
 import { randomToken } from "../crypto/random.ts";
 import { runStrategy, withState, type Outcome, type RequestView } from "../core/run-strategy.ts";
+import type { Session } from "../core/sessions.ts";
 import type { Identity } from "../core/strategy.ts";
 import { TRANSACTION_TTL, type TransactionData } from "../core/transactions.ts";
 import { CredentialError, NotFoundError, PermissionError, ProviderError } from "../errors.ts";
@@ -51,7 +51,7 @@ export async function completeRoundTrip(call: StrategyCall, query: Readonly<Reco
   const data =
     typeof state === "string" && binding !== null ? await kit.transactions.take({ provider: params.provider, state, binding }) : null;
   if (!data) {
-    if (req.auth.kind === "session") return { location: "/" };
+    if (req.auth.kind === "session" || req.auth.kind === "access_token") return { location: "/" };
     throw new CredentialError("transaction_not_found", "This sign-in has expired, was finished already, or began in another browser");
   }
   const outcome = await run(call, { req, session: data.session }, data.intent);
@@ -65,7 +65,7 @@ async function finish(call: StrategyCall, data: TransactionData, user: unknown):
   // Checked when it was stored, and now: what is allowed may have changed.
   const location = http.returnTo(req, data.returnTo);
   if (data.intent === "link") {
-    const session = sameSession(req, data);
+    const session = await sameSession(call, data);
     await kit.signIn.linkIdentity(session.userId, vouchedFor(identity), { source, epoch: session.epoch });
     return { location, json: { linked: params.provider } };
   }
@@ -81,9 +81,9 @@ async function finish(call: StrategyCall, data: TransactionData, user: unknown):
 
 /** A provider vouched that the person authenticated just now: the session becomes fresh, under a new secret. */
 async function stepUp(call: StrategyCall, data: TransactionData, identity: Identity): Promise<object> {
-  const { kit, req } = call;
+  const { kit } = call;
   const now = kit.clock.now();
-  const session = sameSession(req, data);
+  const session = await sameSession(call, data);
   const account = await kit.accounts.findByIdentity(identity);
   if (account?.userId !== session.userId) throw new PermissionError("wrong_account", "That is another account than the one signed in here");
   if (identity.authenticatedAt === null || now - identity.authenticatedAt > TRANSACTION_TTL * 1000) {
@@ -93,8 +93,8 @@ async function stepUp(call: StrategyCall, data: TransactionData, identity: Ident
   const methods = [...new Set([...session.methods, identity.provider])];
   // A provider whose clock is ahead makes no session fresh for longer.
   const authenticatedAt = Math.min(identity.authenticatedAt, now);
-  sendSession(call, await kit.sessions.rotate(session, { authenticatedAt, methods }));
-  return { authenticated_at: instant(authenticatedAt) };
+  const credentials = await sendSession(call, await kit.sessions.rotate(session, { authenticatedAt, methods }));
+  return { authenticated_at: instant(authenticatedAt), ...credentials };
 }
 
 function run(call: StrategyCall, view: RequestView, intent: TransactionData["intent"]): Promise<Outcome> {
@@ -118,11 +118,11 @@ export function bindingOf({ req, http }: Pick<StrategyCall, "req" | "http">): st
 }
 
 /** The session that began a transaction must be the one that ends it. */
-function sameSession(req: Request, data: TransactionData) {
-  if (req.auth.kind !== "session" || req.auth.session.id !== data.sessionId || req.auth.userId !== data.userId) {
+async function sameSession({ kit, req: { auth } }: StrategyCall, { sessionId, userId }: TransactionData): Promise<Session> {
+  const session = auth.kind === "session" ? auth.session : auth.kind === "access_token" ? await kit.sessions.get(auth.sessionId) : null;
+  if (!session || session.id !== sessionId || session.userId !== userId)
     throw new PermissionError("wrong_session", "This was begun in another session");
-  }
-  return req.auth.session;
+  return session;
 }
 
 /** Why a strategy did not say who somebody is. */

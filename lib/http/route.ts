@@ -2,6 +2,7 @@ import type { Request, Response } from "express";
 import type { ZodType } from "zod";
 import type { Kit } from "../core/kit.ts";
 import type { RequestSource } from "../core/events.ts";
+import type { SessionTransport } from "../core/session-record.ts";
 import type { Cookies } from "./cookies.ts";
 import type { OpenApiDocument } from "./openapi.ts";
 import type { RequireAuthOptions } from "./require-auth.ts";
@@ -82,6 +83,8 @@ export interface HttpEdge {
   readonly basePath: string;
   /** A safe place to send a browser: same origin or allow-listed, else `/`. */
   readonly returnTo: (req: Request, target: string | undefined) => string;
+  /** How credentials travel when a sign-in does not say. */
+  readonly transport: SessionTransport;
   /** Native clients that say they are browsers may still hold tokens. */
   readonly allowTokensInBrowsers: boolean;
   /** Whether a proven address is a way in, because codes are mailed. */

@@ -1,13 +1,14 @@
+import { z } from "zod";
 import { ConfigError, RequestError } from "../errors.ts";
-import { hasRefreshTokens } from "../core/session-record.ts";
+import { hasRefreshTokens, TRANSPORTS } from "../core/session-record.ts";
 import type { Session, SessionTransport } from "../core/sessions.ts";
 import { readCookie } from "./extract.ts";
 import type { RouteCall } from "./route.ts";
 
 type Call = RouteCall<unknown, unknown, unknown>;
 
-/** Those that a client may ask for at sign-in. */
-export const TRANSPORTS = ["session", "token", "bearer", "cookie", "split"] as const satisfies readonly SessionTransport[];
+/** The transport that a client may ask for at sign-in. */
+export const transportInput = z.enum(TRANSPORTS).optional().meta({ description: "Default: the application's `session.transport`." });
 
 /**
  * Hands a new session's credentials to the client as the session's transport has it, and clears cookies that another transport left.
@@ -18,19 +19,20 @@ export async function sendCredentials(
   call: Call,
   { session, token }: { session: Session; token: string | null },
 ): Promise<Record<string, unknown>> {
-  const { kit, http } = call;
+  const { http } = call;
   if (token === null) return await sendTokens(call, session, null);
-  if (!hasRefreshTokens(session.transport)) {
-    clearOthers(call, session.transport === "session" ? [http.cookies.session] : []);
-    return sendSession(call, { session, token });
-  }
-  if (!kit.refreshTokens) throw new ConfigError("tokens", "set it, for sessions with refresh tokens");
-  return await sendTokens(call, session, await kit.refreshTokens.issue(session));
+  if (!hasRefreshTokens(session.transport)) clearOthers(call, session.transport === "session" ? [http.cookies.session] : []);
+  return await sendSession(call, { session, token });
 }
 
-/** Puts a session's new token where the client expects it: the cookie, or a field of the answer. */
-export function sendSession({ kit, http, res }: Call, { session, token }: { session: Session; token: string }): { token?: string } {
+/** Puts a session's new credentials where the client expects them: cookies, or fields of the answer. @returns those fields. */
+export async function sendSession(call: Call, { session, token }: { session: Session; token: string }): Promise<Record<string, unknown>> {
+  const { kit, http, res } = call;
   if (session.transport === "token") return { token };
+  if (hasRefreshTokens(session.transport)) {
+    if (!kit.refreshTokens) throw new ConfigError("tokens", "set it, for sessions with refresh tokens");
+    return await sendTokens(call, session, await kit.refreshTokens.issue(session));
+  }
   http.cookies.set(res, http.cookies.session, token, (session.expiresAt - kit.clock.now()) / 1000);
   return {};
 }
@@ -69,15 +71,32 @@ function clearOthers({ http, req, res }: Call, kept: readonly string[]): void {
 }
 
 /**
+ * The transport that a sign-in asked for, else the application's.
  * @throws {RequestError} `insecure_token_transport` when a browser asks for tokens that its scripts could leak; `invalid_request` for
  *   tokens where they are switched off.
  */
-export function assertTransport({ kit, http, req }: Call, transport: SessionTransport): void {
+export function chooseTransport({ kit, http, req }: Call, asked: SessionTransport | undefined): SessionTransport {
+  const transport = asked ?? http.transport;
   const browser = req.get("sec-fetch-site") !== undefined || req.get("origin") !== undefined;
-  if ((transport === "token" || transport === "bearer") && browser && !http.allowTokensInBrowsers) {
+  if (inBody(transport) && browser && !http.allowTokensInBrowsers) {
     throw new RequestError("In a browser credentials travel in cookies", "insecure_token_transport");
   }
   if (hasRefreshTokens(transport) && !kit.accessTokens) {
     throw new RequestError("Access and refresh tokens are switched off");
   }
+  return transport;
+}
+
+/** That of a sign-in which ends in a redirect: what would be in the answer's body is lost on the way. */
+export function redirectedTransport({ http: { transport } }: Call): SessionTransport {
+  return inBody(transport) ? "session" : transport;
+}
+
+/** A guest is nobody whom an access token could name: only how its session's token travels is left to choose. */
+export function guestTransport({ http: { transport } }: Call): "session" | "token" {
+  return inBody(transport) ? "token" : "session";
+}
+
+function inBody(transport: SessionTransport): boolean {
+  return transport === "token" || transport === "bearer";
 }

@@ -97,7 +97,7 @@ const CASES: Readonly<Record<string, Case>> = {
     },
   },
   session: { make: auth("session"), valid: () => ({}), fine: { max: ["a number"], membership: A_FUNCTION, onGuestMerge: A_FUNCTION } },
-  cookie: { make: auth("cookie"), valid: () => ({}), fine: { name: ANY_NAME } },
+  cookie: { make: auth("cookie"), valid: () => ({}), fine: { name: ANY_NAME, accessName: ANY_NAME, refreshName: ANY_NAME } },
   apiKeys: {
     make: auth("apiKeys"),
     valid: () => ({}),

@@ -1,15 +1,12 @@
 import { z } from "zod";
 import { NotFoundError } from "../../errors.ts";
 import { text } from "../input.ts";
-import { signedIn } from "../require-auth.ts";
+import { FRESH_SESSION, OWN_SESSION, ownSession } from "../own-session.ts";
 import { beginRoundTrip } from "../round-trip.ts";
 import { PROVIDER } from "../openapi-problems.ts";
 import { accountSchema, freshTokenSchema, onwardSchema, successSchema } from "../openapi-schemas.ts";
 import { route } from "../route.ts";
 import { instant } from "../views.ts";
-
-/** Ways in are added and removed only by who authenticated within ten minutes. */
-const FRESH = { kinds: ["session"], maxAge: 600 } as const;
 
 /** The provider accounts linked to the signed-in user. */
 export const accountRoutes = [
@@ -18,11 +15,11 @@ export const accountRoutes = [
     method: "GET",
     path: "/accounts",
     summary: "The provider accounts linked to this user, without their tokens.",
-    guard: { kinds: ["session"] },
+    guard: OWN_SESSION,
     query: z.strictObject({}),
     answers: { 200: z.array(accountSchema) },
     async handle({ kit, req }) {
-      const accounts = await kit.accounts.listForUser(signedIn(req).userId);
+      const accounts = await kit.accounts.listForUser(ownSession(req).userId);
       return {
         json: accounts.map((account) => ({
           id: account.id,
@@ -41,15 +38,14 @@ export const accountRoutes = [
     method: "POST",
     path: "/accounts/{provider}/link",
     summary: "Sends the browser to a provider to link that account to this user.",
-    guard: FRESH,
+    guard: FRESH_SESSION,
     params: z.strictObject({ provider: z.string().regex(/^[\w.-]{1,64}$/) }),
     body: z.strictObject({ return_to: text(2048).optional() }),
     answers: { 200: onwardSchema, 303: "To the provider.", problems: PROVIDER },
     async handle(call) {
-      const auth = signedIn(call.req);
-      const sessionId = auth.kind === "session" ? auth.session.id : "";
+      const { id: sessionId, userId } = ownSession(call.req);
       const returnTo = call.http.returnTo(call.req, call.body.return_to);
-      return beginRoundTrip(call, { intent: "link", returnTo, userId: auth.userId, sessionId });
+      return beginRoundTrip(call, { intent: "link", returnTo, userId, sessionId });
     },
   }),
 
@@ -58,7 +54,7 @@ export const accountRoutes = [
     method: "POST",
     path: "/accounts/{provider}/refresh",
     summary: "Renews the provider's tokens if they are about to end. They stay here; the answer says how long they last.",
-    guard: { kinds: ["session"] },
+    guard: OWN_SESSION,
     params: z.strictObject({ provider: z.string().regex(/^[\w.-]{1,64}$/) }),
     body: z.strictObject({}),
     limit: "60/1h",
@@ -77,7 +73,7 @@ export const accountRoutes = [
       ],
     },
     async handle({ kit, req, source, params }) {
-      const token = await kit.accounts.freshToken(signedIn(req).userId, params.provider, { source });
+      const token = await kit.accounts.freshToken(ownSession(req).userId, params.provider, { source });
       return {
         json: {
           id: token.accountId,
@@ -94,11 +90,11 @@ export const accountRoutes = [
     method: "DELETE",
     path: "/accounts/{id}",
     summary: "Unlinks a provider account; one way in always stays.",
-    guard: FRESH,
+    guard: FRESH_SESSION,
     params: z.strictObject({ id: z.string().regex(/^[\w-]{1,64}$/) }),
     answers: { 200: successSchema, problems: ["404 account_not_found", "404 user_not_found", "409 last_way_in"] },
     async handle({ kit, http, req, source, params }) {
-      const { userId } = signedIn(req);
+      const { userId } = ownSession(req);
       const user = await kit.users.findById(userId);
       if (!user) throw new NotFoundError("This account no longer exists", "user_not_found");
       const otherWaysIn = http.mailsCodes && user.email !== null && user.emailVerified ? 1 : 0;

@@ -1,24 +1,20 @@
 import { z } from "zod";
 import { text } from "../input.ts";
-import { signedIn } from "../require-auth.ts";
+import { FRESH_SESSION, OWN_SESSION, ownSession } from "../own-session.ts";
 import { apiKeySchema, newApiKeySchema } from "../openapi-schemas.ts";
 import { route } from "../route.ts";
 import { apiKeyView } from "../views.ts";
 
 const keyId = z.strictObject({ id: z.string().regex(/^[0-9A-Za-z]{22}$/) });
 
-/** A key cannot manage keys: only a person who authenticated lately makes or rotates one. */
-const FRESH = { kinds: ["session"], maxAge: 600 } as const;
-const SESSION = { kinds: ["session"] } as const;
-
-/** API keys of the signed-in user. */
+/** API keys of the signed-in user. A key cannot manage keys: only a person who authenticated lately makes or rotates one. */
 export const apiKeyRoutes = [
   route({
     operationId: "apiKeyCreate",
     method: "POST",
     path: "/api-keys",
     summary: "Makes a key; the answer is the only place that ever shows it.",
-    guard: FRESH,
+    guard: FRESH_SESSION,
     body: z.strictObject({
       name: z.string().max(200),
       scopes: z.array(text(128)).max(100).optional(),
@@ -38,10 +34,8 @@ export const apiKeyRoutes = [
       ],
     },
     async handle({ kit, http, req, source, body }) {
-      const auth = signedIn(req);
-      const { userId, tenantId } = auth;
+      const { userId, tenantId, epoch } = ownSession(req);
       const { name, scopes, expires_in: ttl } = body;
-      const epoch = auth.kind === "session" ? auth.session.epoch : undefined;
       const { apiKey, key } = await kit.apiKeys.create({
         userId,
         name,
@@ -61,11 +55,11 @@ export const apiKeyRoutes = [
     method: "GET",
     path: "/api-keys",
     summary: "The user's keys, without their secrets.",
-    guard: SESSION,
+    guard: OWN_SESSION,
     query: z.strictObject({}),
     answers: { 200: z.array(apiKeySchema) },
     async handle({ kit, req }) {
-      const keys = await kit.apiKeys.list(signedIn(req).userId);
+      const keys = await kit.apiKeys.list(ownSession(req).userId);
       return { json: keys.map(apiKeyView) };
     },
   }),
@@ -75,11 +69,11 @@ export const apiKeyRoutes = [
     method: "DELETE",
     path: "/api-keys/{id}",
     summary: "Ends a key at once.",
-    guard: SESSION,
+    guard: OWN_SESSION,
     params: keyId,
     answers: { 200: apiKeySchema, problems: ["404 not_found"] },
     async handle({ kit, req, source, params }) {
-      return { json: apiKeyView(await kit.apiKeys.revoke(signedIn(req).userId, params.id, { source })) };
+      return { json: apiKeyView(await kit.apiKeys.revoke(ownSession(req).userId, params.id, { source })) };
     },
   }),
 
@@ -88,7 +82,7 @@ export const apiKeyRoutes = [
     method: "POST",
     path: "/api-keys/{id}/rotate",
     summary: "Makes a successor; the old key lives on for the overlap.",
-    guard: FRESH,
+    guard: FRESH_SESSION,
     params: keyId,
     body: z.strictObject({ overlap: z.number().int().min(0).max(2_592_000).optional() }),
     answers: {
@@ -104,7 +98,7 @@ export const apiKeyRoutes = [
     },
     async handle({ kit, req, source, params, body }) {
       const options = body.overlap === undefined ? { source } : { source, overlap: body.overlap };
-      const { apiKey, key } = await kit.apiKeys.rotate(signedIn(req).userId, params.id, options);
+      const { apiKey, key } = await kit.apiKeys.rotate(ownSession(req).userId, params.id, options);
       return { json: { ...apiKeyView(apiKey), key } };
     },
   }),

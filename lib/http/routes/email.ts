@@ -1,13 +1,12 @@
 import { z } from "zod";
 import { escapeHtml } from "../../escape-html.ts";
-import { PermissionError } from "../../errors.ts";
 import { text } from "../input.ts";
+import { assertFresh, OWN_SESSION, ownSession } from "../own-session.ts";
 import { page } from "../page.ts";
-import { signedIn } from "../require-auth.ts";
 import { PASSWORD_CHECK, RETURN_TO, THROTTLED } from "../openapi-problems.ts";
 import { messageSchema } from "../openapi-schemas.ts";
 import { route } from "../route.ts";
-import { assertFresh, tokenInput } from "./password.ts";
+import { tokenInput } from "./password.ts";
 import { passwordInput } from "./sign-up.ts";
 
 /** Proving an address by a link, and changing it. */
@@ -79,7 +78,7 @@ ${token}
     method: "POST",
     path: "/email/change",
     summary: "Mails a link to a new address, which becomes the user's when it is used. Needs the password, or a fresh session.",
-    guard: { kinds: ["session"] },
+    guard: OWN_SESSION,
     body: z.strictObject({ email: text(320), current_password: passwordInput.optional(), return_to: text(2048).optional() }),
     answers: {
       200: messageSchema,
@@ -94,11 +93,10 @@ ${token}
       ],
     },
     async handle({ kit, http, req, body, source }) {
-      const auth = signedIn(req);
-      if (auth.kind !== "session") throw new PermissionError("credential_not_allowed", "This needs a signed-in session");
-      if (body.current_password === undefined) assertFresh(auth, kit.clock.now());
-      else await kit.passwords.verify({ userId: auth.userId, password: body.current_password, source });
-      await kit.passwords.changeEmail({ userId: auth.userId, email: body.email, source, origin: http.origin(req) });
+      const { userId } = ownSession(req);
+      if (body.current_password === undefined) assertFresh(req, kit.clock.now());
+      else await kit.passwords.verify({ userId, password: body.current_password, source });
+      await kit.passwords.changeEmail({ userId, email: body.email, source, origin: http.origin(req) });
       return {
         json: { message: "Open the link in the mail that is on its way to the new address." },
         location: http.returnTo(req, body.return_to),

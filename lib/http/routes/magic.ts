@@ -3,13 +3,13 @@ import { publicCodeError } from "../../core/magic-codes.ts";
 import { normaliseEmail } from "../../core/email-address.ts";
 import { CredentialError } from "../../errors.ts";
 import { assertKnown } from "../authenticate.ts";
-import { assertTransport, establish, noteFailure } from "../establish.ts";
+import { establish, noteFailure } from "../establish.ts";
 import { readCookie } from "../extract.ts";
 import { text } from "../input.ts";
 import { ESTABLISHING, HOOK, RETURN_TO, THROTTLED } from "../openapi-problems.ts";
 import { codeSentSchema, signedInSchema } from "../openapi-schemas.ts";
 import { route, type RouteCall } from "../route.ts";
-import { TRANSPORTS } from "../transports.ts";
+import { chooseTransport, transportInput } from "../transports.ts";
 
 type Call = RouteCall<unknown, unknown, unknown>;
 
@@ -62,7 +62,7 @@ export const magicRoutes = [
       code: codeInput,
       request_id: text(128).optional(),
       email: text(320).optional(),
-      transport: z.enum(TRANSPORTS).default("session"),
+      transport: transportInput,
       return_to: text(2048).optional(),
     }),
     answers: {
@@ -77,12 +77,12 @@ export const magicRoutes = [
       const email = body.email === undefined ? undefined : normaliseEmail(body.email);
       const guess = { requestId, email, code: body.code, purpose: "sign_in" as const, source };
       // Before the code is spent.
-      assertTransport(call, body.transport);
+      const transport = chooseTransport(call, body.transport);
       assertKnown(req);
       const reply = await noteFailure(call, METHOD, async () => {
         const verified = await kit.magicCodes.verify(guess).catch(concealGuess);
         const { userId, epoch } = await kit.signIn.withEmail(verified.email, { source });
-        return await establish(call, { userId, epoch, method: METHOD, transport: body.transport });
+        return await establish(call, { userId, epoch, method: METHOD, transport });
       });
       http.cookies.clear(res, http.cookies.pending);
       return { ...reply, location: http.returnTo(req, body.return_to) };

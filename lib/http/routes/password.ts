@@ -1,13 +1,11 @@
 import { z } from "zod";
-import type { AuthContext } from "../../core/context.ts";
 import { escapeHtml } from "../../escape-html.ts";
-import { PermissionError } from "../../errors.ts";
 import { ERROR_TO } from "../form-refusal.ts";
 import { text } from "../input.ts";
+import { assertFresh, OWN_SESSION, ownSession } from "../own-session.ts";
 import { page } from "../page.ts";
-import { refuse, signedIn } from "../require-auth.ts";
 import { PASSWORD_CHECK, PASSWORD_CHOICE, RACED, RETURN_TO, THROTTLED } from "../openapi-problems.ts";
-import { messageSchema, sessionTokenFields } from "../openapi-schemas.ts";
+import { credentialFields, messageSchema } from "../openapi-schemas.ts";
 import { route } from "../route.ts";
 import { passwordInput } from "./sign-up.ts";
 import { sendSession } from "../transports.ts";
@@ -19,12 +17,6 @@ const REFUSALS: Readonly<Record<string, string>> = {
   weak_password: "That password is too short or too easy to guess: choose another one.",
   invalid_token: "This link is wrong or no longer good: ask for a new one.",
 };
-
-/** Changes of credentials need a proof of the last ten minutes, unless the password comes with them. */
-export function assertFresh(auth: AuthContext, now: number): void {
-  const refusal = refuse(auth, { kinds: new Set(["session"]), roles: null, scope: [], maxAge: 600 }, now);
-  if (refusal) throw refusal;
-}
 
 /** Choosing a new password by a link in a mail. */
 export const passwordLinkRoutes = [
@@ -89,10 +81,10 @@ export const passwordRoutes = [
     method: "POST",
     path: "/password/change",
     summary: "Changes the password of the signed-in user, and ends all other sessions. Needs the current one, or a fresh session.",
-    guard: { kinds: ["session"] },
+    guard: OWN_SESSION,
     body: z.strictObject({ current_password: passwordInput.optional(), password: passwordInput, return_to: text(2048).optional() }),
     answers: {
-      200: messageSchema.extend(sessionTokenFields),
+      200: messageSchema.extend(credentialFields),
       303: RETURN_TO,
       problems: [
         "401 insufficient_user_authentication",
@@ -106,14 +98,13 @@ export const passwordRoutes = [
     },
     async handle(call) {
       const { kit, http, req, body, source } = call;
-      const auth = signedIn(req);
-      if (auth.kind !== "session") throw new PermissionError("credential_not_allowed", "This needs a signed-in session");
-      const { session, userId } = auth;
-      if (body.current_password === undefined) assertFresh(auth, kit.clock.now());
+      const session = ownSession(req);
+      const { userId } = session;
+      if (body.current_password === undefined) assertFresh(req, kit.clock.now());
       else await kit.passwords.verify({ userId, password: body.current_password, source });
       await kit.passwords.change({ userId, password: body.password, keep: session, source });
       const issued = await kit.sessions.rotate(session);
-      return { json: { message: "Password changed.", ...sendSession(call, issued) }, location: http.returnTo(req, body.return_to) };
+      return { json: { message: "Password changed.", ...(await sendSession(call, issued)) }, location: http.returnTo(req, body.return_to) };
     },
   }),
 ];

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { CredentialError, PermissionError, RequestError } from "../../errors.ts";
+import { CredentialError, RequestError } from "../../errors.ts";
 import { readCookie } from "../extract.ts";
 import { text } from "../input.ts";
-import { signedIn } from "../require-auth.ts";
+import { OWN_SESSION, ownSession } from "../own-session.ts";
 import { beginRoundTrip } from "../round-trip.ts";
 import { PASSWORD_CHECK, PROVIDER, RACED } from "../openapi-problems.ts";
 import { codeSentSchema, onwardSchema, steppedUpSchema } from "../openapi-schemas.ts";
@@ -18,7 +18,7 @@ export const reauthenticateRoutes = [
     method: "POST",
     path: "/reauthenticate",
     summary: "Makes this session fresh: by the password, by a mailed code (without `code` one is sent), or by a round trip to a provider.",
-    guard: { kinds: ["session"] },
+    guard: OWN_SESSION,
     body: z.strictObject({
       method: z.enum(["magic_code", "provider", "password"]),
       password: passwordInput.optional(),
@@ -45,9 +45,8 @@ export const reauthenticateRoutes = [
     },
     async handle(call) {
       const { kit, http, req, res, body, source } = call;
-      const auth = signedIn(req);
-      if (auth.kind !== "session") throw new PermissionError("credential_not_allowed", "This needs a signed-in session");
-      const { session, userId } = auth;
+      const session = ownSession(req);
+      const { userId } = session;
       const returnTo = http.returnTo(req, body.return_to);
 
       if (body.method === "provider") {
@@ -60,7 +59,7 @@ export const reauthenticateRoutes = [
         const methods = [...new Set([...session.methods, method])];
         const issued = await kit.sessions.rotate(session, { authenticatedAt: kit.clock.now(), methods });
         const authenticatedAt = new Date(issued.session.authenticatedAt).toISOString();
-        return { json: { authenticated_at: authenticatedAt, ...sendSession(call, issued) }, location: returnTo };
+        return { json: { authenticated_at: authenticatedAt, ...(await sendSession(call, issued)) }, location: returnTo };
       };
 
       if (body.method === "password") {

@@ -1,27 +1,20 @@
 import { z } from "zod";
 import { CredentialError, NotFoundError, PermissionError, RequestError } from "../../errors.ts";
 import { assertKnown } from "../authenticate.ts";
-import { assertTransport } from "../establish.ts";
 import { readCookie } from "../extract.ts";
 import { text } from "../input.ts";
+import { OWN_SESSION, ownSession } from "../own-session.ts";
 import { signedIn } from "../require-auth.ts";
 import { RACED, REFUSED_CREDENTIAL, RETURN_TO } from "../openapi-problems.ts";
-import { sessionSchema, sessionTokenFields, successSchema, userSchema } from "../openapi-schemas.ts";
+import { credentialFields, sessionSchema, sessionTokenFields, successSchema, userSchema } from "../openapi-schemas.ts";
 import { route } from "../route.ts";
 import { sessionView, userView } from "../views.ts";
-import { sendSession } from "../transports.ts";
+import { chooseTransport, guestTransport, sendSession } from "../transports.ts";
 
 const nothing = z.strictObject({});
 const returning = z.strictObject({ return_to: text(2048).optional() });
-const transport = z.enum(["session", "token"]).default("session");
+const transport = z.enum(["session", "token"]).optional();
 const sessionId = z.strictObject({ id: z.string().regex(/^[\w-]{43}$/) });
-
-/** The signed-in session of a call; API keys and the like have none. */
-function ownSession(req: Parameters<typeof signedIn>[0]) {
-  const auth = signedIn(req);
-  if (auth.kind !== "session") throw new PermissionError("credential_not_allowed", "This needs a signed-in session");
-  return auth.session;
-}
 
 /** Who am I, my devices, and leaving. */
 export const sessionRoutes = [
@@ -88,12 +81,13 @@ export const sessionRoutes = [
     },
     async handle(call) {
       const { kit, req, source, body } = call;
-      assertTransport(call, body.transport);
+      const chosen = body.transport ?? guestTransport(call);
+      chooseTransport(call, chosen);
       assertKnown(req);
       if (req.auth.isAuthenticated) throw new RequestError("You are signed in already", "already_signed_in");
       if (req.auth.kind === "guest") return { json: { guest: true, user_id: req.auth.userId } };
-      const issued = await kit.sessions.createGuest({ source, transport: body.transport });
-      return { json: { guest: true, user_id: issued.session.userId, ...sendSession(call, issued) } };
+      const issued = await kit.sessions.createGuest({ source, transport: chosen });
+      return { json: { guest: true, user_id: issued.session.userId, ...(await sendSession(call, issued)) } };
     },
   }),
 
@@ -102,15 +96,15 @@ export const sessionRoutes = [
     method: "POST",
     path: "/tenant",
     summary: "Moves this session to a tenant the user is a member of; null leaves it.",
-    guard: { kinds: ["session"] },
+    guard: OWN_SESSION,
     body: z.strictObject({ tenant_id: text(128).nullable() }),
     answers: {
-      200: z.strictObject({ tenant_id: z.string().nullable(), ...sessionTokenFields }),
+      200: z.strictObject({ tenant_id: z.string().nullable(), ...credentialFields }),
       problems: ["403 not_a_member", ...RACED],
     },
     async handle(call) {
       const issued = await call.kit.sessions.setTenant(ownSession(call.req), call.body.tenant_id);
-      return { json: { tenant_id: issued.session.tenantId, ...sendSession(call, issued) } };
+      return { json: { tenant_id: issued.session.tenantId, ...(await sendSession(call, issued)) } };
     },
   }),
 
@@ -119,7 +113,7 @@ export const sessionRoutes = [
     method: "GET",
     path: "/sessions",
     summary: "Where this user is signed in.",
-    guard: { kinds: ["session"] },
+    guard: OWN_SESSION,
     query: nothing,
     answers: { 200: z.array(sessionSchema) },
     async handle({ kit, req }) {
@@ -134,7 +128,7 @@ export const sessionRoutes = [
     method: "DELETE",
     path: "/sessions",
     summary: "Ends all sessions of this user but this one.",
-    guard: { kinds: ["session"] },
+    guard: OWN_SESSION,
     answers: { 200: successSchema, problems: RACED },
     async handle({ kit, req, source }) {
       const keep = ownSession(req);
@@ -148,14 +142,14 @@ export const sessionRoutes = [
     method: "DELETE",
     path: "/sessions/{id}",
     summary: "Ends one session of this user.",
-    guard: { kinds: ["session"] },
+    guard: OWN_SESSION,
     params: sessionId,
     answers: { 200: successSchema, problems: ["404 not_found"] },
     async handle({ kit, http, req, res, source, params }) {
       const current = ownSession(req);
       const ended = await kit.sessions.revoke(params.id, { userId: current.userId, source });
       if (!ended) throw new NotFoundError("No such session");
-      if (params.id === current.id) http.cookies.clear(res, http.cookies.session);
+      if (params.id === current.id) for (const name of http.cookies.credentials) http.cookies.clear(res, name);
       return { json: { success: true } };
     },
   }),

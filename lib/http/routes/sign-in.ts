@@ -5,7 +5,7 @@ import { text } from "../input.ts";
 import { ESTABLISHING, HOOK, PASSWORD_CHECK, RETURN_TO } from "../openapi-problems.ts";
 import { signedInSchema } from "../openapi-schemas.ts";
 import { route } from "../route.ts";
-import { assertTransport, TRANSPORTS } from "../transports.ts";
+import { chooseTransport, transportInput } from "../transports.ts";
 import { passwordInput } from "./sign-up.ts";
 
 /** Signing in by password. */
@@ -18,7 +18,7 @@ export const signInRoutes = [
     body: z.strictObject({
       email: text(320),
       password: passwordInput,
-      transport: z.enum(TRANSPORTS).default("session"),
+      transport: transportInput,
       return_to: text(2048).optional(),
     }),
     answers: {
@@ -29,8 +29,8 @@ export const signInRoutes = [
     },
     async handle(call) {
       const { kit, http, req, body, source } = call;
-      const { email, password, transport } = body;
-      assertTransport(call, transport);
+      const { email, password } = body;
+      const transport = chooseTransport(call, body.transport);
       assertKnown(req);
       const reply = await noteFailure(call, "password", async () => {
         const { userId, epoch } = await kit.passwords.signIn({ email, password, source });

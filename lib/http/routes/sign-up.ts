@@ -4,7 +4,7 @@ import { text } from "../input.ts";
 import { ESTABLISHING, HOOK, PASSWORD_CHOICE, RETURN_TO } from "../openapi-problems.ts";
 import { messageSchema, signedInSchema } from "../openapi-schemas.ts";
 import { route } from "../route.ts";
-import { assertTransport, TRANSPORTS } from "../transports.ts";
+import { chooseTransport, transportInput } from "../transports.ts";
 
 /** As long as the longest password may be before its form is known; what is too long by then costs no hash. */
 export const passwordInput = z.string().min(1).max(1024);
@@ -22,7 +22,7 @@ export const signUpRoutes = [
       email: text(320),
       password: passwordInput,
       name: text(200).optional(),
-      transport: z.enum(TRANSPORTS).default("session"),
+      transport: transportInput,
       return_to: text(2048).optional(),
     }),
     answers: {
@@ -34,13 +34,13 @@ export const signUpRoutes = [
     async handle(call) {
       const { kit, http, req, body, source } = call;
       // Before anybody is made.
-      assertTransport(call, body.transport);
+      const transport = chooseTransport(call, body.transport);
       const { email, password, name } = body;
       const resolved = await kit.passwords.signUp({ email, password, name, source, origin: http.origin(req) });
       const location = http.returnTo(req, body.return_to);
       if (!resolved) return { json: { message: "Almost done: open the link in the mail that is on its way to you." }, location };
       const { userId, epoch } = resolved;
-      return { ...(await establish(call, { userId, epoch, method: "password", transport: body.transport })), location };
+      return { ...(await establish(call, { userId, epoch, method: "password", transport })), location };
     },
   }),
 ];
