@@ -21,53 +21,87 @@ export type RevocationReason =
 
 /** Every event there is, with what it tells beside who, when and where from. The catalogue is closed: nothing else is emitted. */
 export interface EventDetails {
+  /** A user came to be. `via`: the provider, `password`, or `email` for an address that a code or link proved. */
   "user.created": { via: string };
+  /** A user was disabled by `auth.users.disable`. Nothing of theirs holds any more. */
   "user.disabled": Record<never, never>;
+  /** A user was enabled again. */
   "user.enabled": Record<never, never>;
+  /** A user's roles were set; `roles` are those from now on. */
   "user.roles_changed": { roles: readonly string[] };
+  /** A user was deleted, or the owner of an address disowned a sign-up made with it. */
   "user.deleted": Record<never, never>;
+  /** All that was kept of a user was erased by `auth.erase`. */
   "user.erased": Record<never, never>;
+  /** A session began, signed in or a guest's. */
   "session.created": { sessionId: string; kind: "user" | "guest"; methods: readonly string[] };
+  /** A session goes on under a new token. */
   "session.rotated": { sessionId: string };
-  /** `null`: all of the user's, or all but one. */
+  /** A session ended before its time. `sessionId` is `null` for all of the user's, or all but one. */
   "session.revoked": { sessionId: string | null; reason: RevocationReason };
+  /** A guest signed in; the session is a user's now, with the guest's data. */
   "session.upgraded": { guestId: string; sessionId: string };
   /** A refresh token that was replaced before came back: somebody else has it. */
   "refresh_token.reused": { sessionId: string; ended: boolean };
+  /** Somebody signed in. `method`: the provider, `password`, `magic-code`, `login` for `req.login`, and so on. */
   "sign_in.succeeded": { method: string; sessionId: string };
+  /** A sign-in was refused with `code`. A store that is away is no refusal. */
   "sign_in.failed": { method: string; code: string };
+  /** A session was switched to `tenantId`, or to none. */
   "tenant.switched": { sessionId: string };
   /** The user is no member any more: of `tenantId`, which the session was in. */
   "tenant.left": { sessionId: string };
+  /** A code was asked for by mail, to an address that may be nobody's. */
   "magic_code.requested": { purpose: string };
+  /** A code was right, and is spent. */
   "magic_code.verified": { purpose: string };
+  /** A user changed their password, and proved the old one. */
   "password.changed": Record<never, never>;
+  /** A link to reset a password was asked for; without `userId` nobody has that address. */
   "password.reset_requested": Record<never, never>;
+  /** A password was reset by a mailed link. All sessions and API keys of the user have ended. */
   "password.reset": Record<never, never>;
-  /** Under the present parameters, or from a foreign format into ours. */
+  /** A password was hashed again at sign-in: under the present parameters, or from a foreign format into ours. */
   "password.rehashed": Record<never, never>;
+  /** A user proved that an address is theirs. */
   "email.confirmed": Record<never, never>;
+  /** A user moved to another address, which they proved. */
   "email.changed": Record<never, never>;
+  /** A guess at a code was refused: `code` tells why in more detail than its answer does. */
   "magic_code.failed": { purpose: string; code: string };
+  /** A mail was handed to the mail service. */
   "email.sent": { subject: string };
+  /** A try to send a mail failed; `final`: there is no other. `message` is the service's, without addresses and secrets. */
   "email.failed": { subject: string; code: string; message: string; final: boolean };
+  /** An account at a provider was linked to a user, at the first sign-in or later. */
   "account.linked": { provider: string; accountId: string };
+  /** An account at a provider was unlinked. */
   "account.unlinked": { provider: string; accountId: string };
+  /** A provider gave a new access token for an account. */
   "account.refreshed": { provider: string; accountId: string };
+  /** A provider refused an account's refresh token: the person has to sign in there again. */
   "account.reconnect_needed": { provider: string; accountId: string };
   /** An administrator ended something; `userId` is theirs. */
   "admin.acted": { action: string; target: string };
+  /** An API key was made. */
   "api_key.created": { keyId: string; name: string };
+  /** An API key was used; told at most once a minute of use. */
   "api_key.used": { keyId: string };
+  /** An API key was replaced by another. */
   "api_key.rotated": { keyId: string; replacedBy: string };
-  /** `null`: all of the user's. */
+  /** An API key ended before its time. `keyId` is `null` for all of the user's. */
   "api_key.revoked": { keyId: string | null };
   /** While the store was away longer than there was room for: so many events are missing in the audit. */
   "audit.lost": { count: number };
+  /** A request was over the limit named `limit`. */
   "rate_limit.exceeded": { limit: string };
+  /** Our own routes answered 500: an error nobody foresaw, or a configuration that does not fit. */
   "request.failed": { path: string; message: string };
+  /** Work after an answer failed, such as noting that a session was used. It is tried again at its next occasion. */
   "background.failed": { message: string };
+  /** The store could not be asked while `operation` needed it. */
   "storage.failed": { operation: string; message: string };
+  /** A record of `collection` could not be read: another key, a bad signature or foreign bytes. It was kept. */
   "record.unreadable": { collection: string; message: string };
 }
 
