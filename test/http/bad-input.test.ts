@@ -14,7 +14,11 @@ const ROUTES = routeTable({ email: null, production: false, apiKeyRoutes: true, 
 const NOWHERE = { method: "GET", path: "/nothing/{id}", operationId: "nothing" } as AnyRoute;
 
 /** What a parameter of the right shape may be; none of it exists but the provider. */
-const PARAMETERS: Readonly<Record<string, readonly string[]>> = { provider: ["acme", "unknown"], id: ["A".repeat(43), "A".repeat(22)] };
+const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
+  provider: ["acme", "unknown"],
+  id: ["A".repeat(43), "A".repeat(22)],
+  user_id: ["nobody"],
+};
 
 const BODIES: readonly (readonly [name: string, type: string | null, body: string | Buffer, headers?: Record<string, string>])[] = [
   ["broken JSON", "application/json", '{"email":'],
