@@ -43,7 +43,7 @@ export interface EventDetails {
   "session.upgraded": { guestId: string; sessionId: string };
   /** A refresh token that was replaced before came back: somebody else has it. */
   "refresh_token.reused": { sessionId: string; ended: boolean };
-  /** Somebody signed in. `method`: the provider, `password`, `magic-code`, `login` for `req.login`, and so on. */
+  /** Somebody signed in. `method`: the provider, `password`, `magic_code`, `login` for `req.login`, and so on. */
   "sign_in.succeeded": { method: string; sessionId: string };
   /** A sign-in was refused with `code`. A store that is away is no refusal. */
   "sign_in.failed": { method: string; code: string };

@@ -18,7 +18,7 @@ export const REFUSED_CREDENTIAL = [
 export const ESTABLISHING = [
   "400 insecure_token_transport",
   "400 invalid_user_id",
-  "400 session_data_too_large",
+  "413 session_data_too_large",
   "401 user_disabled",
   "401 user_not_found",
   "401 session_revoked",
