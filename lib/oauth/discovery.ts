@@ -54,7 +54,7 @@ async function discover(provider: OidcProvider, client: OAuthClient): Promise<op
   const own = { ...(client.clientSecret === null ? {} : { client_secret: client.clientSecret }) };
   const description = { ...own, ...(alg === undefined ? {} : { id_token_signed_response_alg: alg }) };
   const config = await openid.discovery(new URL(issuer), client.clientId, description, client.authentication ?? undefined, {
-    execute: engineSettings(provider, client),
+    execute: engineSettings(client),
     [openid.customFetch]: providerFetch(client.http),
   });
   const metadata = config.serverMetadata();
@@ -66,14 +66,11 @@ async function discover(provider: OidcProvider, client: OAuthClient): Promise<op
 }
 
 /**
- * How openid-client is set up for OpenID: ID tokens have their signature checked although they come over TLS, and http only where allowed.
- * It knows no keys but published ones, so a signature by the client secret is left to `oidcFlow`.
+ * How openid-client is set up: http only where allowed. Signatures are checked by `createIdTokenCheck`, because its own check does not ask
+ * for the keys again within a minute, and a provider may change them at any moment.
  */
-function engineSettings({ idTokenAlgorithm }: OidcProvider, { http }: OAuthClient): ((config: openid.Configuration) => void)[] {
-  return [
-    ...(idTokenAlgorithm === undefined ? [openid.enableNonRepudiationChecks] : []),
-    ...(http.plainHttp === "none" ? [] : [openid.allowInsecureRequests]),
-  ];
+function engineSettings({ http }: OAuthClient): ((config: openid.Configuration) => void)[] {
+  return http.plainHttp === "none" ? [] : [openid.allowInsecureRequests];
 }
 
 /** The secret in the form body where the provider takes that, else in the Authorization header, which is what all must take. */
@@ -84,6 +81,6 @@ function withAdvertisedAuthentication(config: openid.Configuration, provider: Oi
   const authentication = openid.ClientSecretBasic(client.clientSecret);
   const basic = new openid.Configuration(config.serverMetadata(), client.clientId, config.clientMetadata(), authentication);
   basic[openid.customFetch] = providerFetch(client.http);
-  for (const apply of engineSettings(provider, client)) apply(basic);
+  for (const apply of engineSettings(client)) apply(basic);
   return basic;
 }

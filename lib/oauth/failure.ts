@@ -14,40 +14,63 @@ const DOES_NOT_HOLD = new Set([
 ]);
 
 /**
- * Whatever openid-client threw, as one of ours: its own codes and the provider's words stay in the cause, redacted.
+ * Whatever openid-client threw, as one of ours: its own codes and the provider's words stay in the cause, redacted, without `secrets`.
  * Codes: those of {@link providerFailure}, and `invalid_provider_response` for an answer that does not pass our checks.
  */
-export function engineFailure(error: unknown): AuthError {
+export function engineFailure(error: unknown, secrets: readonly string[] = []): AuthError {
+  const cause = () => without(safeCause(error), secrets);
   for (let layer = error, depth = 0; layer instanceof Error && depth < 5; layer = layer.cause, depth += 1) {
     if (layer instanceof AuthError) return layer;
-    const { error: value, code } = layer as { error?: unknown; code?: unknown };
-    const busy = busyReply(layer);
-    if (busy)
-      return new ProviderError("provider_unavailable", "The provider is not available just now", { cause: safeCause(error), ...busy });
-    if (typeof value === "string") return providerFailure(value, error);
+    const { error: value, code, response = layer.cause } = layer as { error?: unknown; code?: unknown; response?: unknown };
+    if (response instanceof Response && isBusy(response)) return busy(response, cause());
+    if (typeof value === "string") return providerFailure(value, cause());
     if (code === "OAUTH_TIMEOUT" || code === "OAUTH_ABORT") {
-      return new ProviderError("provider_unavailable", "The provider took too long to answer", { cause: safeCause(error) });
+      return new ProviderError("provider_unavailable", "The provider took too long to answer", { cause: cause() });
     }
-    if (typeof code === "string" && DOES_NOT_HOLD.has(code)) return invalidResponse(error);
+    if (typeof code === "string" && DOES_NOT_HOLD.has(code)) return invalidResponse(cause());
   }
-  return providerFailure(undefined, error);
+  return providerFailure(undefined, cause());
+}
+
+/** A reply whose status is not the one that was asked for. Codes: `provider_unavailable` for 429 and 5xx, else `invalid_provider_response`. */
+export function statusFailure(response: Response, message: string): ProviderError {
+  const cause = new Error(`${message}: the provider answers ${response.status}`);
+  return isBusy(response) ? busy(response, cause) : invalidResponse(cause);
 }
 
 /** The most seconds that a `Retry-After` is believed. */
 const LONGEST_REST = 3600;
 
-/** What a reply of 429 or 5xx says about coming back (RFC 9110, section 10.2.3); `null` for any other. */
-function busyReply(layer: Error): { retryAfter?: number } | null {
-  const { response } = layer as { response?: unknown };
-  const reply = response instanceof Response ? response : layer.cause;
-  if (!(reply instanceof Response) || (reply.status !== 429 && reply.status < 500)) return null;
-  const said = reply.headers.get("retry-after")?.trim() ?? "";
+function isBusy({ status }: Response): boolean {
+  return status === 429 || status >= 500;
+}
+
+/** With what the reply says about coming back. @see RFC 9110, section 10.2.3. */
+function busy({ headers }: Response, cause: Error | undefined): ProviderError {
+  const said = headers.get("retry-after")?.trim() ?? "";
   // A date counts from the reply's own, as clocks differ.
-  const seconds = /^\d+$/.test(said) ? Number(said) : (Date.parse(said) - Date.parse(reply.headers.get("date") ?? "")) / 1000;
-  return Number.isFinite(seconds) ? { retryAfter: Math.min(Math.max(seconds, 0), LONGEST_REST) } : {};
+  const seconds = /^\d+$/.test(said) ? Number(said) : (Date.parse(said) - Date.parse(headers.get("date") ?? "")) / 1000;
+  const rest = Number.isFinite(seconds) ? { retryAfter: Math.min(Math.max(Math.ceil(seconds), 0), LONGEST_REST) } : {};
+  return new ProviderError("provider_unavailable", "The provider is not available just now", { cause, ...rest });
 }
 
 /** The provider's answer does not pass our checks. */
 export function invalidResponse(cause: unknown): ProviderError {
   return new ProviderError("invalid_provider_response", "The provider's answer does not pass our checks", { cause: safeCause(cause) });
+}
+
+/** What looks like a token wherever it stands: a JWT, and what follows a scheme of the Authorization header. */
+const TOKEN_SHAPED = /\beyJ[\w-]{5,}(?:\.[\w-]*){1,4}|(?<=\b(?:Bearer|Basic|DPoP)\s)[\w.~+/=-]{8,}/g;
+
+/** A safe copy of an error, also without `secrets` that a provider repeats in its own words, and without what looks like a token. */
+function without(safe: Error | undefined, secrets: readonly string[]): Error | undefined {
+  // Shorter ones are no secrets, and words of every text.
+  const literal = secrets.filter((secret) => secret.length >= 6).flatMap((secret) => [secret, encodeURIComponent(secret)]);
+  const clean = (text: string) =>
+    literal.reduce((rest, secret) => rest.replaceAll(secret, "[redacted]"), text.replace(TOKEN_SHAPED, "[redacted]"));
+  for (let layer: unknown = safe; layer instanceof Error; layer = layer.cause) {
+    layer.message = clean(layer.message);
+    if (layer.stack !== undefined) layer.stack = clean(layer.stack);
+  }
+  return safe;
 }

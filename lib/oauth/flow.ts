@@ -68,11 +68,23 @@ export function refreshTokenOf({ refreshToken }: TokenSet): string {
   return refreshToken;
 }
 
-/** Runs an engine's step, so that only our own errors leave it. */
-export async function checked<T>(step: () => Promise<T>): Promise<T> {
+/** Runs an engine's step, so that only our own errors leave it, without `secrets` in them, whatever the provider says. */
+export async function checked<T>(step: () => Promise<T>, secrets: readonly (string | null)[] = []): Promise<T> {
   try {
     return await step();
   } catch (error) {
-    throw engineFailure(error);
+    throw engineFailure(
+      error,
+      secrets.filter((secret) => secret !== null),
+    );
   }
+}
+
+/** What a sign-in must not tell a log. */
+export function secretsOf(
+  { clientSecret }: OAuthClient,
+  { codeVerifier, nonce, state }: Attempt,
+  answer?: URLSearchParams,
+): (string | null)[] {
+  return [clientSecret, codeVerifier, nonce, state, answer?.get("code") ?? null];
 }

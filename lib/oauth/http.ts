@@ -14,13 +14,59 @@ export interface ProviderHttp {
   readonly timeout?: number;
   /** The most a reply may hold, in bytes. Default: 1 MB. */
   readonly maxBytes?: number;
+  /** Shared by all requests to one provider, so that one that hangs holds so many connections and no more. Default: no bound. */
+  readonly lanes?: Lanes;
+}
+
+/** Room for so many at a time. */
+export interface Lanes {
+  /** Resolves when there is room, to what makes room again; rejects with the signal's reason when that comes first. */
+  enter(signal: AbortSignal): Promise<() => void>;
+}
+
+/** Lanes for `width` at a time; who comes later waits in line. */
+export function createLanes(width: number): Lanes {
+  let taken = 0;
+  const waiting = new Set<() => void>();
+
+  const leave = () => {
+    const [next] = waiting;
+    if (!next) return void (taken -= 1);
+    waiting.delete(next);
+    next();
+  };
+
+  return {
+    async enter(signal) {
+      signal.throwIfAborted();
+      if (taken < width) taken += 1;
+      else
+        await new Promise<void>((resolve, reject) => {
+          const abort = () => {
+            waiting.delete(admit);
+            reject(signal.reason as Error);
+          };
+          const admit = () => {
+            signal.removeEventListener("abort", abort);
+            resolve();
+          };
+          waiting.add(admit);
+          signal.addEventListener("abort", abort, { once: true });
+        });
+      let left = false;
+      return () => {
+        if (!left) leave();
+        left = true;
+      };
+    },
+  };
 }
 
 /**
  * A `fetch` for talking to providers: https, no redirects followed, bounded in time and size. openid-client takes it as its `customFetch`.
  * Rejects with a `ProviderError`: `provider_unavailable` when it took too long or nobody answered, `invalid_provider_response` otherwise.
  */
-export function providerFetch({ fetch, plainHttp, timeout = 5, maxBytes = 1024 * 1024 }: ProviderHttp): CustomFetch {
+export function providerFetch({ fetch, plainHttp, timeout = 5, maxBytes = 1024 * 1024, lanes }: ProviderHttp): CustomFetch {
   return async function boundedFetch(url, { body, headers, method, signal }) {
     assertProtocol(url, plainHttp);
     const deadline = AbortSignal.timeout(timeout * 1000);
@@ -32,7 +78,9 @@ export function providerFetch({ fetch, plainHttp, timeout = 5, maxBytes = 1024 *
       signal: limits,
       body: body === undefined ? null : (body as NonNullable<RequestInit["body"]>),
     };
+    let leave: (() => void) | undefined;
     try {
+      leave = await lanes?.enter(limits);
       const response = await withinLimits(fetch(url, init), limits);
       if (response.status >= 300 && response.status < 400) {
         await response.body?.cancel();
@@ -49,6 +97,8 @@ export function providerFetch({ fetch, plainHttp, timeout = 5, maxBytes = 1024 *
           cause,
         },
       );
+    } finally {
+      leave?.();
     }
   };
 }

@@ -1,9 +1,8 @@
-import { createRemoteJWKSet, customFetch, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from "jose";
-import type { Configuration } from "openid-client";
+import { errors, jwtVerify, type JWTPayload } from "jose";
 import type { LogoutToken } from "../core/strategy.ts";
 import { RequestError } from "../errors.ts";
 import type { OAuthClient } from "./client.ts";
-import { providerFetch } from "./http.ts";
+import type { ProviderKeys } from "./provider-keys.ts";
 
 const EVENT = "http://schemas.openid.net/event/backchannel-logout";
 /** Seconds that a token counts after it was issued: it is sent at once. */
@@ -11,39 +10,20 @@ const MAX_AGE = 300;
 const CLOCK_TOLERANCE = 5;
 
 /**
- * Reads logout tokens of the provider at `issuer`: signature under its keys (kept ten minutes, asked for again at most every 30 s for an
- * unknown one), issuer, audience, times, type, the logout event, and no nonce, which would make it an ID token. Whether it was shown before
- * is not asked here.
+ * Reads logout tokens of the provider at `issuer`: signature under its keys, issuer, audience, times, type, the logout event, and no nonce,
+ * which would make it an ID token. Whether it was shown before is not asked here.
  *
  * @returns a function that rejects with a {@link RequestError} `invalid_logout_token`, or a `ProviderError` when the keys cannot be had.
  * @see OpenID Connect Back-Channel Logout 1.0, section 2.6.
  */
-export function createLogoutTokenReader(issuer: string, client: OAuthClient, discover: () => Promise<Configuration>) {
-  const keySets = new Map<string, JWTVerifyGetKey>();
-
-  const keysAt = (uri: string): JWTVerifyGetKey => {
-    let keys = keySets.get(uri);
-    if (!keys) {
-      const fetch = providerFetch(client.http);
-      keys = createRemoteJWKSet(new URL(uri), {
-        [customFetch]: (url, init) => fetch(url, { ...init, headers: Object.fromEntries(init.headers), body: undefined }),
-        cacheMaxAge: 600_000,
-        cooldownDuration: 30_000,
-      });
-      keySets.set(uri, keys);
-    }
-    return keys;
-  };
-
+export function createLogoutTokenReader(issuer: string, client: OAuthClient, keys: () => Promise<ProviderKeys>) {
   return async function readLogoutToken(token: string): Promise<LogoutToken> {
-    const metadata = (await discover()).serverMetadata();
-    if (metadata.jwks_uri === undefined) throw invalid(new Error("the provider publishes no keys"));
+    const { find, algorithms } = await keys();
     try {
-      const { payload, protectedHeader } = await jwtVerify(token, keysAt(metadata.jwks_uri), {
+      const { payload, protectedHeader } = await jwtVerify(token, find, {
         issuer,
         audience: client.clientId,
-        // None of them symmetric: whoever knows a client's secret is not the provider.
-        algorithms: (metadata.id_token_signing_alg_values_supported ?? ["RS256"]).filter((name) => /^(?:RS|PS|ES|Ed)/.test(name)),
+        algorithms: [...algorithms],
         requiredClaims: ["aud", "iat", "jti"],
         maxTokenAge: MAX_AGE,
         clockTolerance: CLOCK_TOLERANCE,

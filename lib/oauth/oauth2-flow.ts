@@ -3,7 +3,7 @@ import { RequestError } from "../errors.ts";
 import type { OAuthClient } from "./client.ts";
 import { invalidResponse } from "./failure.ts";
 import type { ClientAuthentication } from "./client-authentication.ts";
-import { authorizationParameters, callbackWith, checked, refreshTokenOf, type Deviations, type ProviderFlow } from "./flow.ts";
+import { authorizationParameters, callbackWith, checked, refreshTokenOf, secretsOf, type Deviations, type ProviderFlow } from "./flow.ts";
 import { providerFetch } from "./http.ts";
 import { mapped, toIdentity, toTokenSet, type Profile } from "./profile.ts";
 import { plainTokenReplies, type TokenDialect } from "./token-reply.ts";
@@ -66,27 +66,36 @@ export function oauth2Flow<User>(provider: OAuth2Provider<User>, client: OAuthCl
     issuer,
 
     begin: (attempt, scope) =>
-      checked(async () => {
-        if (attempt.reauthenticate)
-          throw new RequestError("This provider cannot vouch that you signed in again", "reauthentication_unsupported");
-        const url = openid.buildAuthorizationUrl(config, authorizationParameters(client, attempt, scope, provider));
-        return provider.clientIdParameter === undefined ? url : renamed(url, "client_id", provider.clientIdParameter);
-      }),
+      checked(
+        async () => {
+          if (attempt.reauthenticate)
+            throw new RequestError("This provider cannot vouch that you signed in again", "reauthentication_unsupported");
+          const url = openid.buildAuthorizationUrl(config, authorizationParameters(client, attempt, scope, provider));
+          return provider.clientIdParameter === undefined ? url : renamed(url, "client_id", provider.clientIdParameter);
+        },
+        secretsOf(client, attempt),
+      ),
 
     complete: (attempt, parameters) =>
-      checked(async () => {
-        const answer = withoutIssuer(parameters, origin);
-        const pkce = provider.pkce === "refused" ? {} : { pkceCodeVerifier: attempt.codeVerifier };
-        const checks = { expectedState: attempt.state, ...pkce };
-        const reply = await openid.authorizationCodeGrant(config, callbackWith(attempt, answer), checks);
-        const user = await userinfo(reply.access_token);
-        const said = await provider.profile(user, (url) => ask(reply.access_token, new URL(url)));
-        const profile = await mapped(said, client.mapProfile, user);
-        return toIdentity(profile, { provider: client.name, issuer, tokens: toTokenSet(reply, client.clock.now()) });
-      }),
+      checked(
+        async () => {
+          const answer = withoutIssuer(parameters, origin);
+          const pkce = provider.pkce === "refused" ? {} : { pkceCodeVerifier: attempt.codeVerifier };
+          const checks = { expectedState: attempt.state, ...pkce };
+          const reply = await openid.authorizationCodeGrant(config, callbackWith(attempt, answer), checks);
+          const user = await userinfo(reply.access_token);
+          const said = await provider.profile(user, (url) => ask(reply.access_token, new URL(url)));
+          const profile = await mapped(said, client.mapProfile, user);
+          return toIdentity(profile, { provider: client.name, issuer, tokens: toTokenSet(reply, client.clock.now()) });
+        },
+        secretsOf(client, attempt, parameters),
+      ),
 
     refresh: (tokens) =>
-      checked(async () => toTokenSet(await openid.refreshTokenGrant(config, refreshTokenOf(tokens)), client.clock.now(), tokens)),
+      checked(
+        async () => toTokenSet(await openid.refreshTokenGrant(config, refreshTokenOf(tokens)), client.clock.now(), tokens),
+        [client.clientSecret, tokens.refreshToken],
+      ),
 
     endSessionUrl: async () => null,
 

@@ -1,18 +1,19 @@
-import { compactVerify } from "jose";
 import * as openid from "openid-client";
 import { CredentialError } from "../errors.ts";
 import type { Attempt } from "./attempts.ts";
 import type { OAuthClient } from "./client.ts";
 import { createDiscovery } from "./discovery.ts";
 import { invalidResponse } from "./failure.ts";
-import { authorizationParameters, callbackWith, checked, refreshTokenOf, type ProviderFlow } from "./flow.ts";
+import { authorizationParameters, callbackWith, checked, refreshTokenOf, secretsOf, type ProviderFlow } from "./flow.ts";
+import { createIdTokenCheck } from "./id-token.ts";
 import { createLogoutTokenReader } from "./logout-token.ts";
 import type { OidcProvider } from "./oidc-provider.ts";
 import { mapped, toIdentity, toTokenSet, type Profile } from "./profile.ts";
+import { createProviderKeys } from "./provider-keys.ts";
 
 /**
  * The authorization code flow of OpenID Connect: PKCE, state, nonce, the `iss` of the answer, the ID token's
- * signature, issuer, audience and times are checked, and its subject against the one of userinfo. Userinfo is asked only for what the
+ * signature, issuer, audience, times and access token are checked, and its subject against the one of userinfo. Userinfo is asked only for what the
  * ID token leaves out. Requests are pushed (RFC 9126) where the provider takes that.
  *
  * @see OpenID Connect Core 1.0, section 3.1; RFC 9207; RFC 9700.
@@ -20,64 +21,70 @@ import { mapped, toIdentity, toTokenSet, type Profile } from "./profile.ts";
 export function oidcFlow(provider: OidcProvider, client: OAuthClient): ProviderFlow {
   const { issuer } = provider;
   const discover = createDiscovery(provider, client);
-  const readLogoutToken = createLogoutTokenReader(issuer, client, discover);
+  const keys = createProviderKeys(client, discover);
+  const checkIdToken = createIdTokenCheck(provider, client, keys);
+  const readLogoutToken = createLogoutTokenReader(issuer, client, keys);
 
   return {
     client,
     issuer,
 
     begin: (attempt, scope) =>
-      checked(async () => {
-        const config = await discover();
-        const parameters = {
-          ...authorizationParameters(client, attempt, scope, provider),
-          nonce: attempt.nonce,
-          // OpenID Connect Core 1.0, section 3.1.2.1: max_age obliges the provider to say when it authenticated the person.
-          ...(attempt.reauthenticate ? { prompt: "login", max_age: "0" } : {}),
-        };
-        if (!config.serverMetadata().pushed_authorization_request_endpoint) return openid.buildAuthorizationUrl(config, parameters);
-        const url = await openid.buildAuthorizationUrlWithPAR(config, parameters);
-        // Said again in the open, for whoever keeps the transaction by it; the provider goes by the pushed one.
-        url.searchParams.set("state", attempt.state);
-        return url;
-      }),
+      checked(
+        async () => {
+          const config = await discover();
+          const parameters = {
+            ...authorizationParameters(client, attempt, scope, provider),
+            nonce: attempt.nonce,
+            // OpenID Connect Core 1.0, section 3.1.2.1: max_age obliges the provider to say when it authenticated the person.
+            ...(attempt.reauthenticate ? { prompt: "login", max_age: "0" } : {}),
+          };
+          if (!config.serverMetadata().pushed_authorization_request_endpoint) return openid.buildAuthorizationUrl(config, parameters);
+          const url = await openid.buildAuthorizationUrlWithPAR(config, parameters);
+          // Said again in the open, for whoever keeps the transaction by it; the provider goes by the pushed one.
+          url.searchParams.set("state", attempt.state);
+          return url;
+        },
+        secretsOf(client, attempt),
+      ),
 
     complete: (attempt, parameters) =>
-      checked(async () => {
-        const config = await discover();
-        const reply = await openid.authorizationCodeGrant(
-          config,
-          callbackWith(attempt, parameters),
-          grantChecks(attempt, client, provider),
-        );
-        const idToken = reply.claims();
-        if (!idToken) throw invalidResponse(new Error("the reply has no ID token"));
-        if (provider.idTokenAlgorithm) await checkSecretSignature(reply.id_token, client, provider.idTokenAlgorithm);
-        provider.checkClaims?.(idToken);
-        const userinfo = provider.userinfo === "never" ? {} : await missingClaims(config, reply.access_token, idToken, client);
-        const claims = { ...userinfo, ...idToken };
-        const standard = standardClaims(idToken, userinfo);
-        const said = provider.profile?.(standard, claims, parameters) ?? standard;
-        return toIdentity(await mapped(said, client.mapProfile, claims), {
-          provider: client.name,
-          issuer: idToken.iss,
-          tokens: toTokenSet(reply, client.clock.now()),
-          providerSessionId: typeof idToken["sid"] === "string" ? idToken["sid"] : null,
-          authenticatedAt: attempt.reauthenticate ? authTime(idToken) : null,
-        });
-      }),
+      checked(
+        async () => {
+          const config = await discover();
+          const reply = await openid.authorizationCodeGrant(
+            config,
+            callbackWith(attempt, parameters),
+            grantChecks(attempt, client, provider),
+          );
+          const idToken = await checkIdToken(reply);
+          if (!idToken) throw invalidResponse(new Error("the reply has no ID token"));
+          provider.checkClaims?.(idToken);
+          const userinfo = provider.userinfo === "never" ? {} : await missingClaims(config, reply.access_token, idToken, client);
+          const claims = { ...userinfo, ...idToken };
+          const standard = standardClaims(idToken, userinfo);
+          const said = provider.profile?.(standard, claims, parameters) ?? standard;
+          return toIdentity(await mapped(said, client.mapProfile, claims), {
+            provider: client.name,
+            issuer: idToken.iss,
+            tokens: toTokenSet(reply, client.clock.now()),
+            providerSessionId: typeof idToken["sid"] === "string" ? idToken["sid"] : null,
+            authenticatedAt: attempt.reauthenticate ? authTime(idToken) : null,
+          });
+        },
+        secretsOf(client, attempt, parameters),
+      ),
 
     refresh: (tokens) =>
       checked(async () => {
         const reply = await openid.refreshTokenGrant(await discover(), refreshTokenOf(tokens));
-        if (provider.idTokenAlgorithm && reply.id_token) await checkSecretSignature(reply.id_token, client, provider.idTokenAlgorithm);
         const before = tokens.idToken === null ? undefined : subjectOf(tokens.idToken);
-        const after = reply.claims()?.sub;
+        const after = (await checkIdToken(reply))?.sub;
         // OpenID Connect Core 1.0, section 12.2: a refreshed ID token is about the same person.
         if (after !== undefined && before !== undefined && after !== before)
           throw invalidResponse(new Error("the refreshed ID token is of somebody else"));
         return toTokenSet(reply, client.clock.now(), tokens);
-      }),
+      }, [client.clientSecret, tokens.refreshToken]),
 
     endSessionUrl: ({ idToken, returnTo, state }) =>
       checked(async () => {
@@ -110,18 +117,6 @@ function grantChecks(attempt: Attempt, { clock }: OAuthClient, { pkce }: OidcPro
     // As old as the attempt: then the person was authenticated after it began, however long they took over it.
     ...(attempt.reauthenticate ? { maxAge: Math.ceil((clock.now() - attempt.begunAt) / 1000) } : {}),
   };
-}
-
-/**
- * openid-client checked the claims; a signature by the client secret is checked here.
- * @see OpenID Connect Core 1.0, section 10.1.
- */
-async function checkSecretSignature(idToken: string | undefined, { clientSecret }: OAuthClient, algorithm: "HS256"): Promise<void> {
-  try {
-    await compactVerify(idToken ?? "", Buffer.from(clientSecret ?? ""), { algorithms: [algorithm] });
-  } catch (error) {
-    throw invalidResponse(error);
-  }
 }
 
 /** Userinfo, when a claim that a requested scope stands for is not in the ID token. @see OpenID Connect Core 1.0, sections 5.3, 5.4. */

@@ -60,9 +60,12 @@ export interface TokenReply {
   readonly scope?: unknown;
 }
 
+/** The longest life of a token that is believed, in seconds: a hundred years. */
+const LONGEST_LIFE = 100 * 365 * 86_400;
+
 /** A token set of a token endpoint's reply at instant `now` (Unix ms). What a later reply leaves out is carried over from `before`. */
 export function toTokenSet(reply: TokenReply, now: number, before: TokenSet | null = null): TokenSet {
-  const at = (seconds: unknown) => (Number(seconds) > 0 ? now + Number(seconds) * 1000 : null);
+  const at = (seconds: unknown) => (Number(seconds) > 0 ? now + Math.floor(Math.min(Number(seconds), LONGEST_LIFE) * 1000) : null);
   const refreshToken = text(reply.refresh_token, Infinity);
   return {
     accessToken: reply.access_token,

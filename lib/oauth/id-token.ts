@@ -1,0 +1,61 @@
+import { createHash } from "node:crypto";
+import { compactVerify } from "jose";
+import type { IDToken } from "openid-client";
+import { constantTimeEqual } from "../crypto/hash.ts";
+import type { OAuthClient } from "./client.ts";
+import { invalidResponse } from "./failure.ts";
+import type { OidcProvider } from "./oidc-provider.ts";
+import type { ProviderKeys } from "./provider-keys.ts";
+import { AuthError } from "../errors.ts";
+
+/** Seconds that a provider's clock may be ahead of ours. */
+const AHEAD = 300;
+
+/** A token endpoint's reply whose ID token openid-client found to be for us, and of now. */
+interface CheckedReply {
+  readonly access_token: string;
+  readonly id_token?: string | undefined;
+  claims(): IDToken | undefined;
+}
+
+/**
+ * What openid-client leaves open of an ID token: its signature, by the published keys or, of a provider that does it so, by the client
+ * secret; the access token that it was given out with, where it names one; for whom it was made; and that it is not of the future.
+ *
+ * @returns a function that resolves to the claims, to `null` without an ID token. It rejects with a `ProviderError`.
+ * @see OpenID Connect Core 1.0, sections 3.1.3.7 and 3.1.3.8.
+ */
+export function createIdTokenCheck({ idTokenAlgorithm }: OidcProvider, client: OAuthClient, keys: () => Promise<ProviderKeys>) {
+  const verify = async (idToken: string): Promise<string> => {
+    try {
+      if (idTokenAlgorithm) {
+        const secret = Buffer.from(client.clientSecret ?? "");
+        return (await compactVerify(idToken, secret, { algorithms: [idTokenAlgorithm] })).protectedHeader.alg;
+      }
+      const { algorithms, fresh } = await keys();
+      const { protectedHeader } = await fresh((find) => compactVerify(idToken, find, { algorithms: [...algorithms] }));
+      return protectedHeader.alg;
+    } catch (error) {
+      throw error instanceof AuthError ? error : invalidResponse(error);
+    }
+  };
+
+  return async function checkIdToken(reply: CheckedReply): Promise<IDToken | null> {
+    const claims = reply.claims();
+    if (!claims || reply.id_token === undefined) return null;
+    const algorithm = await verify(reply.id_token);
+    const { azp, at_hash, iat } = claims;
+    if (azp !== undefined && azp !== client.clientId) throw invalidResponse(new Error("the ID token was made for another client"));
+    if (at_hash !== undefined && !isHashOf(at_hash, reply.access_token, algorithm))
+      throw invalidResponse(new Error("the ID token came with another access token"));
+    if (iat * 1000 > client.clock.now() + AHEAD * 1000) throw invalidResponse(new Error("the ID token is of the future"));
+    return claims;
+  };
+}
+
+/** @see OpenID Connect Core 1.0, section 3.1.3.6. */
+function isHashOf(hash: unknown, accessToken: string, algorithm: string): boolean {
+  const bits = /(?:256|384|512)$/.exec(algorithm)?.[0] ?? "512"; // Ed25519 hashes by SHA-512
+  const digest = createHash(`sha${bits}`).update(accessToken).digest();
+  return typeof hash === "string" && constantTimeEqual(hash, digest.subarray(0, digest.length / 2).toString("base64url"));
+}
