@@ -75,7 +75,7 @@ export { bcryptHashes, betterAuthHashes } from "./core/password-hashing.ts";
 export type { EmailContent, EmailTemplates, LinkContent, MagicCodeContent, NoticeContent } from "./email/messages.ts";
 export type { EmailMessage, EmailTransport } from "./email/transport.ts";
 export { EmailDeliveryError } from "./email/transport.ts";
-export { identify } from "./oauth/identify.ts";
+export { identify, identifyOpenId } from "./oauth/identify.ts";
 export type { Finding } from "./storage/finding.ts";
 export type {
   Change,

@@ -2,6 +2,7 @@ import type { Strategy } from "passport";
 import { randomToken } from "../crypto/random.ts";
 import { AuthError, ProviderError } from "../errors.ts";
 import { asProviderError, providerFailure } from "./provider-failure.ts";
+import { profileIsNoUser } from "./strategy.ts";
 
 /** The one thing that came of running a strategy. */
 export type Outcome =
@@ -20,6 +21,7 @@ export interface RequestView {
   readonly query?: Readonly<Record<string, unknown>> | undefined;
   readonly body?: unknown;
   readonly url?: string | undefined;
+  readonly originalUrl?: string | undefined;
   readonly method?: string | undefined;
 }
 
@@ -42,31 +44,33 @@ interface StrategyRun {
   redirect(url: string, status?: number): void;
   pass(): void;
   error(error: unknown): void;
-  _verify?: unknown;
 }
 
 type Report = (outcome: Outcome) => void;
-type Verify = (this: unknown, ...args: unknown[]) => unknown;
+type AnyFunction = (this: unknown, ...args: unknown[]) => unknown;
 
 /**
  * Runs any Passport strategy for one request, without Passport: on an object of its own that inherits from the strategy, so that requests
- * do not meet, with a request whose `session` is ours to keep. Only the first outcome counts. It never rejects: whatever is thrown, in
- * the strategy or in its verify function, at once or later, becomes an `error` outcome, always one of our errors, with secrets redacted.
+ * do not meet, with a request whose `session` is ours to keep. Only the first outcome counts, and no verify function is called after it.
+ * It never rejects: whatever is thrown, in the strategy, behind its requests to a provider, or in its verify function, at once or later,
+ * becomes an `error` outcome, always one of our errors, with secrets redacted. So does a user that is the provider's profile.
  */
 export function runStrategy(strategy: Strategy, view: RequestView, options: RunOptions = {}): Promise<Outcome> {
   const { timeout = 10, ...passedOn } = options;
   const req = requestView(view);
   return new Promise((resolve) => {
+    const pending: Pending = { over: false };
     const timer = setTimeout(() => {
-      resolve({ kind: "error", error: new ProviderError("provider_unavailable", "The provider took too long to answer") });
+      report({ kind: "error", error: new ProviderError("provider_unavailable", "The provider took too long to answer") });
     }, timeout * 1000);
     const report: Report = (outcome) => {
       clearTimeout(timer);
+      pending.over = true;
       resolve(settled(outcome, queryOf(req)));
     };
     const broken = (error: unknown) => report({ kind: "error", error: asProviderError(error) });
     try {
-      const run = strategyRun(strategy, report);
+      const run = strategyRun(strategy, report, pending);
       const running = run.authenticate(req, passedOn);
       if (isThenable(running)) running.then(undefined, broken);
     } catch (error) {
@@ -88,9 +92,19 @@ export function withState(url: string): { url: string; state: string } {
   return { url: parsed.href, state };
 }
 
+/** Whether a strategy is one of OAuth, of others: it keeps the client that speaks to its provider where passport-oauth1 and -oauth2 do. */
+export function speaksOAuth(strategy: Strategy): boolean {
+  return CLIENTS.some((name) => name in strategy);
+}
+
+/** Whether an outcome has come. */
+interface Pending {
+  over: boolean;
+}
+
 /** The strategy as it is, but reporting to us alone. */
-function strategyRun(strategy: Strategy, report: Report): StrategyRun {
-  const run = Object.create(strategy) as StrategyRun;
+function strategyRun(strategy: Strategy, report: Report, pending: Pending): StrategyRun {
+  const run = Object.create(strategy) as StrategyRun & Record<string, unknown>;
   run.success = (user: unknown, info?: unknown) =>
     report(user ? { kind: "success", user, info } : { kind: "fail", challenge: info, status: undefined });
   run.fail = (challenge?: unknown, status?: number) => {
@@ -99,26 +113,65 @@ function strategyRun(strategy: Strategy, report: Report): StrategyRun {
   run.redirect = (url: string, status = 302) => report({ kind: "redirect", url, status });
   run.pass = () => report({ kind: "pass" });
   run.error = (error: unknown) => report({ kind: "error", error: asProviderError(error) });
-  if (typeof run._verify === "function") run._verify = guardedVerify(run._verify as Verify);
+  for (const name of CALLBACKS) if (typeof run[name] === "function") run[name] = guarded(run[name] as AnyFunction, name, run, pending);
+  for (const name of CLIENTS) if (typeof run[name] === "object" && run[name]) run[name] = guardedClient(run[name], run);
   return run;
 }
 
+/** Where strategies keep what the application gave them to call: passport-jwt its keys, all others what says who somebody is. */
+const CALLBACKS = ["_verify", "_secretOrKeyProvider"];
+const CLIENTS = ["_oauth2", "_oauth"];
+/** What requests go through, in both clients of the package `oauth`, with the callback last. */
+const REQUESTS = ["_request", "_performSecureRequest"];
+
 /**
- * The verify function, which an application may have written as an async one: Passport would leave its rejection to the process.
- * It keeps its length, because strategies decide by that what to pass.
+ * A function of the application, which may be an async one: Passport would leave its rejection to the process. It keeps its length, because
+ * strategies decide by that what to pass. A verify function may not give as its user what it was given itself.
  */
-function guardedVerify(verify: Verify): Verify {
-  const guarded: Verify = function (...args) {
-    const done = args.findLast((arg) => typeof arg === "function") as ((error: unknown) => void) | undefined;
-    const refuse = (error: unknown) => done?.(error ?? new Error("the verify function rejected without a reason"));
-    try {
-      const result = verify.apply(this, args);
-      if (isThenable(result)) result.then(undefined, refuse);
-    } catch (error) {
-      refuse(error);
-    }
-  };
-  return Object.defineProperty(guarded, "length", { value: verify.length });
+function guarded(original: AnyFunction, name: string, run: StrategyRun, pending: Pending): AnyFunction {
+  return new Proxy(original, {
+    apply(target, self, args: unknown[]) {
+      if (pending.over) return undefined;
+      const refuse = (error: unknown) => run.error(error ?? new Error(`the function ${name} rejected without a reason`));
+      const profiles = new Set(args.flatMap((arg) => (isObject(arg) ? [arg, "_json" in arg ? arg["_json"] : arg] : [])));
+      const told = args.map((arg) => {
+        if (typeof arg !== "function") return arg;
+        return (...reply: unknown[]) => {
+          if (name === "_verify" && isObject(reply[1]) && profiles.has(reply[1])) return run.error(profileIsNoUser());
+          return Reflect.apply(arg, undefined, reply) as unknown;
+        };
+      });
+      try {
+        const result = Reflect.apply(target, self, told) as unknown;
+        if (isThenable(result)) result.then(undefined, refuse);
+        return result;
+      } catch (error) {
+        return refuse(error);
+      }
+    },
+  });
+}
+
+/** The client of an OAuth strategy, whose strategy may throw at an answer it does not expect: behind a request, that would end the process. */
+function guardedClient(original: object, run: StrategyRun): object {
+  const client = Object.create(original) as Record<string, unknown>;
+  for (const name of REQUESTS) {
+    const request = client[name];
+    if (typeof request !== "function") continue;
+    client[name] = function (...args: unknown[]): unknown {
+      const answered = args.pop();
+      if (typeof answered !== "function") return Reflect.apply(request, this, [...args, answered]) as unknown;
+      const guardedAnswer = (...answer: unknown[]) => {
+        try {
+          Reflect.apply(answered, undefined, answer);
+        } catch (error) {
+          run.error(error);
+        }
+      };
+      return Reflect.apply(request, this, [...args, guardedAnswer]) as unknown;
+    };
+  }
+  return client;
 }
 
 /** Passport asks a session for `regenerate` and `save`. They are not enumerable, as it copies what it can enumerate. */
@@ -144,6 +197,8 @@ function requestView({ req, session, ...overrides }: RequestView): object {
 function settled(outcome: Outcome, query: Record<string, unknown>): Outcome {
   if (outcome.kind === "fail") {
     if (outcome.challenge instanceof AuthError) return { kind: "error", error: outcome.challenge };
+    // Twitter's way to say so, where OAuth 1.0a says nothing.
+    if (typeof query["denied"] === "string") return { kind: "error", error: providerFailure("access_denied") };
     if (typeof query["error"] === "string") return { kind: "error", error: providerFailure(query["error"]) };
   }
   if (outcome.kind === "error" && outcome.error.code === "provider_error" && typeof query["error"] === "string") {
@@ -155,6 +210,10 @@ function settled(outcome: Outcome, query: Record<string, unknown>): Outcome {
 function queryOf(req: object): Record<string, unknown> {
   const query = "query" in req ? req.query : undefined;
   return typeof query === "object" && query !== null ? (query as Record<string, unknown>) : {};
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

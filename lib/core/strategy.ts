@@ -1,3 +1,5 @@
+import { ConfigError } from "../errors.ts";
+
 /** Who a provider says someone is. Identified by (provider, issuer, subject), never by an email address. */
 export interface Identity {
   /** The strategy's name, such as `google`. */
@@ -74,6 +76,12 @@ export interface ProviderStrategy {
    * @throws {RequestError} `invalid_logout_token`, also where the provider knows no such thing.
    */
   readLogoutToken(token: string): Promise<LogoutToken>;
+}
+
+/** For a strategy whose verify function gives what the provider says of a person as one of our users. */
+export function profileIsNoUser(): ConfigError {
+  const fix = 'one gives a profile as its user: make identify("provider") its verify function, or give { id } of a user of yours';
+  return new ConfigError("strategies", fix);
 }
 
 /** Whether a strategy is one of ours, or offers the same. */

@@ -1,5 +1,5 @@
 import { randomToken } from "../crypto/random.ts";
-import { runStrategy, withState, type Outcome, type RequestView } from "../core/run-strategy.ts";
+import { runStrategy, speaksOAuth, withState, type Outcome, type RequestView } from "../core/run-strategy.ts";
 import type { Session } from "../core/sessions.ts";
 import type { Identity } from "../core/strategy.ts";
 import { TRANSACTION_TTL, type TransactionData } from "../core/transactions.ts";
@@ -23,16 +23,19 @@ export async function beginRoundTrip(call: StrategyCall, data: Omit<TransactionD
   const { kit, http, req, res, params } = call;
   assertKnown(req);
   const session: Record<string, unknown> = {};
-  // The body that was checked, and no query: what signs somebody in does not belong into a URL.
-  const outcome = await run(call, { req, session, query: {}, body: call.body ?? {} }, data.intent);
+  // The body that was checked, and no query: what signs somebody in does not belong into a URL. No body either where it would be read as
+  // a provider's answer, which nobody has asked for yet.
+  const body = speaksOAuth(strategyOf(call)) ? {} : (call.body ?? {});
+  const [url, originalUrl] = [req.url, req.originalUrl].map((text) => text.split("?")[0]);
+  const outcome = await run(call, { req, session, query: {}, body, url, originalUrl }, data.intent);
   if (outcome.kind === "success") return finish(call, { ...data, session }, outcome.user);
   if (outcome.kind !== "redirect") throw refusal(outcome);
 
-  const { url, state } = withState(outcome.url);
+  const { url: location, state } = withState(outcome.url);
   const binding = bindingOf(call) ?? randomToken(32);
   await kit.transactions.begin({ provider: params.provider, state, binding, data: { ...data, session } });
   http.cookies.set(res, http.cookies.binding, binding, TRANSACTION_TTL);
-  return { location: url, json: { url } };
+  return { location, json: { url: location } };
 }
 
 /**
@@ -46,7 +49,7 @@ export async function completeRoundTrip(call: StrategyCall, query: Readonly<Reco
   strategyOf(call);
   // Before the transaction is spent: it may belong to a session that cannot be read for the moment.
   assertKnown(req);
-  const state = query["state"] ?? query["oauth_token"];
+  const state = query["state"] ?? query["oauth_token"] ?? query["denied"];
   const binding = bindingOf(call);
   const data =
     typeof state === "string" && binding !== null ? await kit.transactions.take({ provider: params.provider, state, binding }) : null;

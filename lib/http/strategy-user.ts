@@ -1,5 +1,5 @@
-import type { Identity } from "../core/strategy.ts";
-import { ConfigError, ProviderError } from "../errors.ts";
+import { profileIsNoUser, type Identity } from "../core/strategy.ts";
+import { ProviderError } from "../errors.ts";
 
 /** Who a strategy says somebody is: an identity at a provider, or a user that the application found itself. */
 export type StrategyUser = { readonly identity: Identity; readonly userId: null } | { readonly identity: null; readonly userId: string };
@@ -8,15 +8,13 @@ export type StrategyUser = { readonly identity: Identity; readonly userId: null 
  * What a strategy gave as its user, read as one or the other. A Passport profile is neither, although it has an `id`: that is the
  * provider's, and anybody's among ours.
  *
- * @throws {ConfigError} for a profile; {@link ProviderError} `provider_error` for what has no id.
+ * @throws {ConfigError} for a profile, told by what Passport's and passport-discord's have; {@link ProviderError} `provider_error` for what has no id.
  */
 export function readStrategyUser(user: unknown): StrategyUser {
   const fields = typeof user === "object" && user !== null ? (user as Readonly<Record<string, unknown>>) : {};
   if ("provider" in fields && "subject" in fields) return { identity: user as Identity, userId: null };
-  if ("_json" in fields || "_raw" in fields || ("provider" in fields && "displayName" in fields)) {
-    const fix = 'one gives a profile as its user: make identify("provider") its verify function, or give { id } of a user of yours';
-    throw new ConfigError("strategies", fix);
-  }
+  const profile = "_json" in fields || "_raw" in fields || ("provider" in fields && ("displayName" in fields || "fetchedAt" in fields));
+  if (profile) throw profileIsNoUser();
   const { id } = fields;
   if (typeof id !== "string" || id === "")
     throw new ProviderError("provider_error", "The strategy's user has no id: give { id: string } or identify()");

@@ -237,7 +237,8 @@ describe("a verify function that hands the profile over as the user", () => {
         tokenURL: hub.baseUrl + TOKEN_PATH,
         userProfileURL: `${hub.baseUrl}/api/v3/user`,
       },
-      (_accessToken, _refreshToken, _params, profile, done) => done(null, profile as never),
+      (_accessToken: string, _refreshToken: string, _params: unknown, profile: unknown, done: (error: unknown, user: unknown) => void) =>
+        done(null, profile),
     );
     const app = await start(strategy);
     await app.auth.users.create({ id: "583231", email: "admin@example.com" });

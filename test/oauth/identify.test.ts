@@ -45,6 +45,19 @@ describe("identify", () => {
     });
   });
 
+  it.each(["undefined", "null", "NaN", "[object Object]"])(
+    "rule 25: takes %j, which a strategy makes of a missing id, for nobody",
+    async (id) => {
+      await expect(call({ ...PROFILE, id })).rejects.toMatchObject({ code: "invalid_provider_response" });
+    },
+  );
+
+  it("takes the expiry alone for the token reply, as passport-spotify passes it on", async () => {
+    const clock = createTestClock();
+
+    expect((await call(PROFILE, { clock, params: 3600 })).tokens?.accessTokenExpiresAt).toBe(clock.now() + 3_600_000);
+  });
+
   it("counts five parameters, by which passport-oauth2 passes the token reply", () => {
     expect(identify("example")).toHaveLength(5);
   });

@@ -24,6 +24,8 @@ const CALLBACK_FIELDS = [
   "error_uri",
   "oauth_token",
   "oauth_verifier",
+  // Twitter's, for a request token that the person did not agree to.
+  "denied",
   "session_state",
   "scope",
   // Apple's, with the name at the first sign-in.
