@@ -1,5 +1,5 @@
 import type { EpochPair } from "../../lib/core/principals.ts";
-import { after, atOnce, monotonic, overRedis, type RaceKit } from "./kit.ts";
+import { after, atOnce, monotonic, racing, type RaceKit } from "./kit.ts";
 
 /** Far more than happen before a revocation. */
 const MOST_USES = 2000;
@@ -54,4 +54,4 @@ export const moves = {
   },
 };
 
-export default overRedis(moves);
+export default racing(moves);

@@ -1,9 +1,10 @@
-import type { Redis } from "ioredis";
+import { Redis } from "ioredis";
 import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 import { startRacers } from "../support/race.ts";
-import { redisUrl } from "../support/services.ts";
-import { createRaceKit, make, openRaceKit, type Moves, type Outcome, type RaceKit, type SharedRedis, type Turn } from "./kit.ts";
+import { startServersOf } from "../support/stores/servers.ts";
+import { openShared, type SharedBackend, type SharedStore } from "../support/stores/shared.ts";
+import { createRaceKit, make, openRaceKit, type Moves, type Outcome, type RaceKit, type Turn } from "./kit.ts";
 
 /** Rounds of each race between processes: `RACE_ROUNDS`, 20 unless set. */
 export const ROUNDS = Number(process.env["RACE_ROUNDS"] ?? 20);
@@ -28,26 +29,79 @@ export interface ArenaKind<M extends Moves> {
   open(): Promise<Arena<M>>;
 }
 
-/** Two processes over one Redis; and, in a quarter of the rounds, two sets of services in this process over one memory store. */
-export function arenas<M extends Moves>(worker: URL, moves: M): ArenaKind<M>[] {
+/** The backends that two processes meet on. */
+const grounds = {
+  redis: "one Redis",
+  postgres: "one PostgreSQL",
+  mariadb: "one MariaDB",
+  sqlite: "one SQLite file",
+  routed: "PostgreSQL and Redis",
+} as const satisfies Record<SharedBackend, string>;
+
+/** All races run on these; with more rounds than usual asked for, on all backends. */
+const ALWAYS: readonly SharedBackend[] = ["redis", "postgres"];
+
+/** Those of the services that everything else rests on, on these, too. */
+const CORE: readonly SharedBackend[] = [...ALWAYS, "mariadb", "sqlite"];
+
+/** Where races run. `RACE_BACKENDS=sqlite,routed` chooses; with `RACE_ROUNDS` set they run everywhere. */
+export function raceBackends({ core = false }: { core?: boolean } = {}): SharedBackend[] {
+  const all = Object.keys(grounds) as SharedBackend[];
+  const chosen = process.env["RACE_BACKENDS"]?.split(",");
+  const unknown = chosen?.filter((name) => !all.some((backend) => backend === name)) ?? [];
+  if (unknown.length > 0) throw new Error(`RACE_BACKENDS: there is no "${unknown[0]}"; use some of ${all.join(",")}`);
+  if (chosen) return all.filter((backend) => chosen.includes(backend));
+  if (process.env["RACE_ROUNDS"]) return all;
+  return [...(core ? CORE : ALWAYS)];
+}
+
+/**
+ * Two processes over one Redis, one PostgreSQL, and so on; and, in a quarter of the rounds, two sets of services in this process over
+ * one memory store. `core`: on all servers in every run of the tests, see {@link raceBackends}.
+ */
+export function arenas<M extends Moves>(worker: URL, moves: M, options: { core?: boolean } = {}): ArenaKind<M>[] {
   return [
-    { name: "two processes on one Redis", rounds: ROUNDS, open: () => openProcesses<M>(worker) },
+    ...raceBackends(options).map((backend) => ({
+      name: `two processes on ${grounds[backend]}`,
+      rounds: ROUNDS,
+      open: () => openProcesses<M>(worker, backend),
+    })),
     { name: "one memory store", rounds: Math.ceil(ROUNDS / 4), open: () => openMemory(moves) },
   ];
 }
 
-async function openProcesses<M extends Moves>(worker: URL): Promise<Arena<M>> {
-  const redis: SharedRedis = { url: await redisUrl(), prefix: `race ${process.pid} ${(opened += 1)}:` };
-  const { kit, client, close } = await openRaceKit(redis);
-  const racers = await startRacers<SharedRedis, Turn, unknown>({ worker, input: redis });
+/** Starts a backend for the races of a file, empty and migrated. `stop` once nobody uses it any more. */
+export async function startGround(backend: SharedBackend): Promise<{ shared: SharedStore; stop(): Promise<void> }> {
+  const { servers, stop } = await startServersOf(backend);
+  const shared = { backend, servers, prefix: `race_${process.pid}_${(opened += 1)}` };
+  const { store, close } = await openShared(shared);
+  await store.migrate();
+  await close();
+  return {
+    shared,
+    async stop() {
+      if (servers.redis !== undefined) {
+        const client = new Redis(servers.redis);
+        await unlinkAll(client, `${shared.prefix}:`);
+        client.disconnect();
+      }
+      await stop();
+    },
+  };
+}
+
+async function openProcesses<M extends Moves>(worker: URL, backend: SharedBackend): Promise<Arena<M>> {
+  const ground = await startGround(backend);
+  const { kit, close } = await openRaceKit(ground.shared);
+  const racers = await startRacers<SharedStore, Turn, unknown>({ worker, input: ground.shared });
   return {
     kit,
     id: counted(),
     race: async (move, args) => (await racers.race({ move, args, at: kit.clock.now() })) as never,
     async close() {
       await racers.stop();
-      await unlinkAll(client, redis.prefix);
       await close();
+      await ground.stop();
     },
   };
 }

@@ -1,6 +1,6 @@
 import { createKv } from "../../lib/core/kv.ts";
 import { createTokens } from "../../lib/core/tokens.ts";
-import { atOnce, overRedis, type RaceKit } from "./kit.ts";
+import { atOnce, racing, type RaceKit } from "./kit.ts";
 import { createKeyRing } from "../../lib/crypto/key-ring.ts";
 import { TEST_SECRET } from "../support/kit.ts";
 
@@ -27,4 +27,4 @@ export const moves = {
     }),
 };
 
-export default overRedis(moves);
+export default racing(moves);

@@ -1,4 +1,4 @@
-import { atOnce, overRedis, type RaceKit } from "./kit.ts";
+import { atOnce, racing, type RaceKit } from "./kit.ts";
 
 export const moves = {
   /** Signs in ten times. */
@@ -8,4 +8,4 @@ export const moves = {
   },
 };
 
-export default overRedis(moves);
+export default racing(moves);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { arenas, RACE_TIMEOUT, repeat, tally, valuesOf, type Arena } from "./arena.ts";
 import { moves } from "./caps.racers.ts";
 
-const kinds = arenas(new URL("./caps.racers.ts", import.meta.url), moves);
+const kinds = arenas(new URL("./caps.racers.ts", import.meta.url), moves, { core: true });
 
 describe.each(kinds)("caps on sessions, raced over $name", { timeout: RACE_TIMEOUT }, ({ open, rounds }) => {
   let arena: Arena<typeof moves>;

@@ -1,5 +1,3 @@
-import { Redis } from "ioredis";
-import { clientOptions, redisStore } from "../../lib/adapters/redis/index.ts";
 import { createAccounts } from "../../lib/core/accounts.ts";
 import { createApiKeys } from "../../lib/core/api-keys.ts";
 import { createMagicCodes, type MagicCodeMail } from "../../lib/core/magic-codes.ts";
@@ -15,6 +13,7 @@ import type { RecordStore } from "../../lib/storage/record-store.ts";
 import { createTestClock, type TestClock } from "../../lib/testing/clock.ts";
 import { createTestKit } from "../support/kit.ts";
 import type { PrepareRacer } from "../support/race.ts";
+import { openShared, type SharedStore } from "../support/stores/shared.ts";
 
 /** The services that race, over one store; each racer has its own, as a process of an application would. */
 export type RaceKit = ReturnType<typeof createRaceKit>;
@@ -29,12 +28,6 @@ export interface Turn {
   readonly args: unknown;
   /** Where all clocks stand, Unix ms. */
   readonly at: number;
-}
-
-/** A Redis, and the keys of one test file in it. */
-export interface SharedRedis {
-  readonly url: string;
-  readonly prefix: string;
 }
 
 export function createRaceKit(store: RecordStore, clock: TestClock) {
@@ -70,28 +63,24 @@ export function createRaceKit(store: RecordStore, clock: TestClock) {
   };
 }
 
-/** The services over the keys of a file. A deadline that a busy machine meets: no race is about outages. */
-export async function openRaceKit({ url, prefix }: SharedRedis) {
-  const client = new Redis(url, { ...clientOptions, socketTimeout: 20_000, lazyConnect: true });
-  await client.connect();
+/** The services over a backend that other processes have, too. */
+export async function openRaceKit(shared: SharedStore) {
   const clock = createTestClock();
-  const store = redisStore({ client, prefix, clock, timeout: 20_000 });
-  const kit = createRaceKit(store, clock);
+  const opened = await openShared(shared, clock);
+  const kit = createRaceKit(opened.store, clock);
   return {
     kit,
-    client,
     async close() {
       await kit.background.drain(5000);
-      await store.close();
-      client.disconnect();
+      await opened.close();
     },
   };
 }
 
 /** Makes a racer of its moves, for a process of its own: the default export of a `*.racers.ts`. */
-export function overRedis(moves: Moves): PrepareRacer<SharedRedis, Turn, unknown> {
-  return async (redis, index) => {
-    const { kit, close } = await openRaceKit(redis);
+export function racing(moves: Moves): PrepareRacer<SharedStore, Turn, unknown> {
+  return async (shared, index) => {
+    const { kit, close } = await openRaceKit(shared);
     return { run: (turn) => make(moves, kit, turn, index), end: close };
   };
 }

@@ -1,5 +1,5 @@
 import type { CodeGuess } from "../../lib/core/magic-codes.ts";
-import { atOnce, overRedis, type RaceKit } from "./kit.ts";
+import { atOnce, racing, type RaceKit } from "./kit.ts";
 
 /** A guess from a source that nobody can tell. */
 type Guess = Pick<CodeGuess, "requestId" | "email">;
@@ -27,7 +27,7 @@ export const moves = {
     atOnce(requestIds.length, (n) => verify(kit, { requestId: requestIds[n] ?? "" }, code)),
 };
 
-export default overRedis(moves);
+export default racing(moves);
 
 /** A code that differs from `code` by `n` + 1, of the same length. */
 export function wrong(code: string, n: number): string {

@@ -3,7 +3,7 @@ import { arenas, RACE_TIMEOUT, repeat, tally, valuesOf, type Arena } from "./are
 import { outcomeOf } from "./kit.ts";
 import { moves, wrong } from "./magic-codes.racers.ts";
 
-const kinds = arenas(new URL("./magic-codes.racers.ts", import.meta.url), moves);
+const kinds = arenas(new URL("./magic-codes.racers.ts", import.meta.url), moves, { core: true });
 
 describe.each(kinds)("magic codes, raced over $name", { timeout: RACE_TIMEOUT }, ({ open, rounds }) => {
   let arena: Arena<typeof moves>;

@@ -1,12 +1,10 @@
-import { Redis } from "ioredis";
-import { clientOptions, redisStore } from "../../lib/adapters/redis/index.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 import { oidc } from "../../strategies/oidc.ts";
 import { startApp } from "../support/app.ts";
 import { createBrowser } from "../support/browser.ts";
 import { APP, CLIENT, locationOf, PAGE } from "../support/provider-app.ts";
 import type { PrepareRacer } from "../support/race.ts";
-import type { SharedRedis } from "./kit.ts";
+import { openShared, type SharedStore } from "../support/stores/shared.ts";
 
 /** A navigation that carries these cookies. */
 export interface Delivery {
@@ -28,12 +26,10 @@ export interface Deliveries {
   readonly at: number;
 }
 
-/** An application in each process: same secret, same Redis, same provider. */
-const deliver: PrepareRacer<SharedRedis & { issuer: string }, Deliveries, Answer[]> = async ({ url, prefix, issuer }, index) => {
-  const client = new Redis(url, { ...clientOptions, socketTimeout: 20_000, lazyConnect: true });
-  await client.connect();
+/** An application in each process: same secret, same store, same provider. */
+const deliver: PrepareRacer<SharedStore & { issuer: string }, Deliveries, Answer[]> = async ({ issuer, ...shared }, index) => {
   const clock = createTestClock();
-  const store = redisStore({ client, prefix, clock, timeout: 20_000 });
+  const { store, close } = await openShared(shared, clock);
   const app = await startApp({ baseUrl: APP, store, clock, strategies: [oidc({ issuer, ...CLIENT })] });
 
   const send = async ({ path, cookie }: Delivery): Promise<Answer> => {
@@ -49,7 +45,7 @@ const deliver: PrepareRacer<SharedRedis & { issuer: string }, Deliveries, Answer
     },
     async end() {
       await app.close();
-      client.disconnect();
+      await close();
     },
   };
 };

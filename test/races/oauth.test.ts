@@ -1,6 +1,4 @@
-import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { clientOptions, redisStore } from "../../lib/adapters/redis/index.ts";
 import { oidc } from "../../strategies/oidc.ts";
 import { loginAt, type OidcProvider } from "../support/oidc-provider.ts";
 import {
@@ -13,41 +11,44 @@ import {
   type ProviderApp,
 } from "../support/provider-app.ts";
 import { startRacers, type Racers } from "../support/race.ts";
-import { redisUrl } from "../support/services.ts";
-import { RACE_TIMEOUT, repeat, ROUNDS, unlinkAll } from "./arena.ts";
+import { openShared } from "../support/stores/shared.ts";
+import { raceBackends, RACE_TIMEOUT, repeat, ROUNDS, startGround } from "./arena.ts";
 import type { Answer, Deliveries, Delivery } from "./oauth.racers.ts";
 
 /** Each walks through a provider's pages, and one address may begin 300 sign-ins an hour. */
 const rounds = Math.min(ROUNDS, 100);
 const few = Math.min(Math.ceil(ROUNDS / 4), 20);
 
-describe("callbacks of a provider, raced over two applications on one Redis", { timeout: RACE_TIMEOUT }, () => {
-  const prefix = `race oauth ${process.pid}:`;
-  let client: Redis;
+describe.each(raceBackends())("callbacks of a provider, raced over two applications on one %s", { timeout: RACE_TIMEOUT }, (backend) => {
+  let ground: Awaited<ReturnType<typeof startGround>>;
+  let closeStore: () => Promise<void>;
   let provider: OidcProvider;
   let app: ProviderApp;
   let racers: Racers<Deliveries, Answer[]>;
   let logins = 0;
 
   beforeAll(async () => {
-    const url = await redisUrl();
-    client = new Redis(url, clientOptions);
+    ground = await startGround(backend);
     provider = await startKnownProvider();
     app = await startProviderApp({
-      makeStore: (clock) => redisStore({ client, clock, prefix, timeout: 20_000 }),
+      async makeStore(clock) {
+        const { store, close } = await openShared(ground.shared, clock);
+        closeStore = close;
+        return store;
+      },
       strategies: [oidc({ issuer: provider.issuer, ...CLIENT })],
     });
     racers = await startRacers({
       worker: new URL("./oauth.racers.ts", import.meta.url),
-      input: { url, prefix, issuer: provider.issuer },
+      input: { ...ground.shared, issuer: provider.issuer },
     });
   });
   afterAll(async () => {
     await racers.stop();
     await app.close();
+    await closeStore();
     await provider.close();
-    await unlinkAll(client, prefix);
-    client.disconnect();
+    await ground.stop();
   });
 
   const deliver = async (...each: Delivery[][]) => (await racers.race({ each, at: app.clock.now() })).flat();

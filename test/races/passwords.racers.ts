@@ -3,7 +3,7 @@ import type { PasswordHasher } from "../../lib/core/password-hashing.ts";
 import { resolvePasswordsOptions } from "../../lib/core/password-options.ts";
 import { createPasswordPolicy } from "../../lib/core/password-policy.ts";
 import { createPasswords } from "../../lib/core/passwords.ts";
-import { after, atOnce, outcomeOf, overRedis, type RaceKit } from "./kit.ts";
+import { after, atOnce, outcomeOf, racing, type RaceKit } from "./kit.ts";
 
 /** Passwords over a kit. Hashing costs no more than a turn, so that the store decides who comes first. */
 export function passwordsOf(kit: RaceKit) {
@@ -77,4 +77,4 @@ export const moves = {
   },
 };
 
-export default overRedis(moves);
+export default racing(moves);

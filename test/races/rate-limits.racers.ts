@@ -1,4 +1,4 @@
-import { overRedis, type RaceKit } from "./kit.ts";
+import { racing, type RaceKit } from "./kit.ts";
 import type { Limit } from "../../lib/core/rate-limits.ts";
 
 interface Bucket {
@@ -19,4 +19,4 @@ export const moves = {
   },
 };
 
-export default overRedis(moves);
+export default racing(moves);

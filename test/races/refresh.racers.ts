@@ -3,7 +3,7 @@ import { createRefreshTokens } from "../../lib/core/refresh-tokens.ts";
 import { createRefreshTokenText } from "../../lib/core/refresh-token-text.ts";
 import { resolveSessionLife } from "../../lib/core/session-life.ts";
 import { createSessions } from "../../lib/core/sessions.ts";
-import { after, atOnce, overRedis, type RaceKit } from "./kit.ts";
+import { after, atOnce, racing, type RaceKit } from "./kit.ts";
 
 /** Sessions with refresh tokens over a racer's store; `grace` in seconds. */
 export function refreshing(kit: RaceKit, grace = 10) {
@@ -49,4 +49,4 @@ export const moves = {
   },
 };
 
-export default overRedis(moves);
+export default racing(moves);

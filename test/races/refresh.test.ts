@@ -3,7 +3,7 @@ import { arenas, RACE_TIMEOUT, repeat, tally, valuesOf, type Arena } from "./are
 import { outcomeOf } from "./kit.ts";
 import { moves, refreshing } from "./refresh.racers.ts";
 
-const kinds = arenas(new URL("./refresh.racers.ts", import.meta.url), moves);
+const kinds = arenas(new URL("./refresh.racers.ts", import.meta.url), moves, { core: true });
 
 describe.each(kinds)("refresh tokens, raced over $name", { timeout: RACE_TIMEOUT }, ({ open, rounds }) => {
   let arena: Arena<typeof moves>;

@@ -1,5 +1,5 @@
 import type { Session } from "../../lib/core/sessions.ts";
-import { after, atOnce, monotonic, outcomeOf, overRedis, type Outcome, type RaceKit } from "./kit.ts";
+import { after, atOnce, monotonic, outcomeOf, racing, type Outcome, type RaceKit } from "./kit.ts";
 
 /** A signed-in request: looks its session up first. */
 async function within<T>({ sessions }: RaceKit, token: string, work: (session: Session) => T | Promise<T>): Promise<T> {
@@ -98,4 +98,4 @@ export const moves = {
   },
 };
 
-export default overRedis(moves);
+export default racing(moves);

@@ -1,6 +1,6 @@
 import type { EpochPair } from "../../lib/core/principals.ts";
 import type { Identity } from "../../lib/core/strategy.ts";
-import { after, atOnce, overRedis, type RaceKit } from "./kit.ts";
+import { after, atOnce, racing, type RaceKit } from "./kit.ts";
 
 /** Somebody at a provider that vouches for the address. */
 export function identityOf(subject: string, email: string | null): Identity {
@@ -69,4 +69,4 @@ export const moves = {
   },
 };
 
-export default overRedis(moves);
+export default racing(moves);

@@ -3,7 +3,7 @@ import { arenas, RACE_TIMEOUT, repeat, tally, valuesOf, type Arena } from "./are
 import { atOnce } from "./kit.ts";
 import { identityOf, moves } from "./users.racers.ts";
 
-const kinds = arenas(new URL("./users.racers.ts", import.meta.url), moves);
+const kinds = arenas(new URL("./users.racers.ts", import.meta.url), moves, { core: true });
 
 describe.each(kinds)("users, raced over $name", { timeout: RACE_TIMEOUT }, ({ open, rounds }) => {
   let arena: Arena<typeof moves>;

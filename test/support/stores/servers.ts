@@ -3,10 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { sqliteStore } from "../../../lib/adapters/sqlite/index.ts";
-import { openMariadb } from "../mariadb.ts";
-import { openPostgres } from "../postgres.ts";
 import { startRedis } from "../services.ts";
-import { backends, type ServerKind } from "./backends.ts";
+import { backends, type Backend, type ServerAddresses, type ServerKind } from "./backends.ts";
 
 /** One server for all files of a project: where it is, and its end. */
 interface Started {
@@ -22,10 +20,12 @@ const starters: Record<ServerKind, () => Promise<Started>> = {
     return { address: url, stop };
   },
   postgres: async () => {
+    const { openPostgres } = await import("../postgres.ts");
     const { url, stop } = await openPostgres();
     return { address: url, stop };
   },
   mariadb: async () => {
+    const { openMariadb } = await import("../mariadb.ts");
     const { url, stop } = await openMariadb();
     return { address: url, stop };
   },
@@ -39,10 +39,18 @@ const starters: Record<ServerKind, () => Promise<Started>> = {
   },
 };
 
+/** Starts what a backend needs: where that is, and its end. Drivers are loaded when they are needed. */
+export async function startServersOf(backend: Backend): Promise<{ servers: ServerAddresses; stop(): Promise<void> }> {
+  const started = await Promise.all(backends[backend].map(async (kind) => [kind, await starters[kind]()] as const));
+  return {
+    servers: Object.fromEntries(started.map(([kind, { address }]) => [kind, address])),
+    stop: async () => void (await Promise.all(started.map(([, { stop }]) => stop()))),
+  };
+}
+
 /** Set up once for a project: starts what its backend needs and tells its tests where. */
 export default async function startServers(project: TestProject): Promise<() => Promise<void>> {
-  const kinds = backends[project.getProvidedContext().testStore];
-  const started = await Promise.all(kinds.map(async (kind) => [kind, await starters[kind]()] as const));
-  project.provide("testStoreServers", Object.fromEntries(started.map(([kind, { address }]) => [kind, address])));
-  return async () => void (await Promise.all(started.map(([, { stop }]) => stop())));
+  const { servers, stop } = await startServersOf(project.getProvidedContext().testStore);
+  project.provide("testStoreServers", servers);
+  return stop;
 }
