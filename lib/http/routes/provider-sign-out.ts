@@ -2,7 +2,7 @@ import { z } from "zod";
 import { isProviderStrategy } from "../../core/strategy.ts";
 import { TRANSACTION_TTL } from "../../core/transactions.ts";
 import { randomToken } from "../../crypto/random.ts";
-import { ProviderError } from "../../errors.ts";
+import { NotFoundError, ProviderError } from "../../errors.ts";
 import { text } from "../input.ts";
 import { signedIn } from "../require-auth.ts";
 import { bindingOf } from "../round-trip.ts";
@@ -45,9 +45,13 @@ export const providerSignOutRoutes = [
     params: z.strictObject({ provider: z.string().regex(/^[\w.-]{1,64}$/) }),
     query: z.looseObject({ state: z.string().max(4096).optional() }),
     limit: "300/1h",
-    answers: { 303: "To `return_to` of the sign-out; to the start page when it began elsewhere, or this was followed before." },
+    answers: {
+      303: "To `return_to` of the sign-out; to the start page when it began elsewhere, or this was followed before.",
+      problems: ["404 provider_not_found"],
+    },
     async handle(call) {
       const { kit, http, req, params, query } = call;
+      if (!kit.strategies.has(params.provider)) throw new NotFoundError("There is no such provider", "provider_not_found");
       const binding = bindingOf(call);
       const begun =
         query.state !== undefined && binding !== null
