@@ -138,6 +138,9 @@ export function resolveClient(
   }
   if (options.profile !== undefined && typeof options.profile !== "function")
     throw fault("profile", "give a function of a profile and of what the provider said");
+  // Whatever is no object would switch the client's authentication off, silently.
+  if (clientAuthentication !== undefined && (typeof clientAuthentication !== "object" || clientAuthentication === null))
+    throw fault("clientAuthentication", "give { privateKey, kid }, or leave it out and set clientSecret");
   assertFlag(`${where}.allowInsecureRequests`, options.allowInsecureRequests);
   if (options.fetch !== undefined && typeof options.fetch !== "function") throw fault("fetch", "give a function like the global fetch");
 

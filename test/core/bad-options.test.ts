@@ -62,6 +62,9 @@ const CLIENT_FINE = {
   name: ANY_NAME,
   fetch: A_FUNCTION,
   authorizationParameters: ["an empty object"],
+  prompt: ANY_TEXT,
+  loginHint: ANY_TEXT,
+  profile: A_FUNCTION,
   allowInsecureRequests: ON_OR_OFF,
 };
 
