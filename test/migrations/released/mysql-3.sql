@@ -1,0 +1,4 @@
+create table if not exists `latchkey_provider_sessions` (`seq` bigint not null unique auto_increment, `partition` varbinary(1024) not null, `id` varbinary(1024) not null, `version` integer not null, `expires_at` bigint, `value` longblob not null, constraint `latchkey_provider_sessions_key` primary key (`partition`, `id`));
+create index `latchkey_provider_sessions_expires_at` on `latchkey_provider_sessions` (`expires_at`);
+create table if not exists `latchkey_logout_tokens` (`seq` bigint not null unique auto_increment, `partition` varbinary(1024) not null, `id` varbinary(1024) not null, `version` integer not null, `expires_at` bigint, `value` longblob not null, constraint `latchkey_logout_tokens_key` primary key (`partition`, `id`));
+create index `latchkey_logout_tokens_expires_at` on `latchkey_logout_tokens` (`expires_at`);
