@@ -28,7 +28,10 @@ type Input<Name extends keyof Operations> = Operations[Name]["input"];
 /** What trying to renew came to; an answer that is neither is handed on. */
 type Renewal = "renewed" | "refused" | Response;
 
-/** A function for each operation of the API, by its `operationId`; path, query and body are one object. */
+/**
+ * A function for each operation of the API, by its `operationId`; path, query and body are one object. Each rejects with a {@link TypeError}
+ * for a part of its path that is empty, `.` or `..`: that would name another operation.
+ */
 export type Client = {
   readonly [Name in keyof Operations]: Record<never, never> extends Input<Name>
     ? (input?: Input<Name>, options?: CallOptions) => Promise<Result<Name>>
@@ -62,7 +65,7 @@ export function createClient(options: ClientOptions = {}): Client {
 
   /** How often something was renewed. A call that began before the last time only has to be sent again. */
   let renewals = 0;
-  /** How often somebody signed in or out: what was renewed for somebody else is thrown away. */
+  /** How often somebody signed in or out: what was renewed for somebody else is thrown away, and what somebody else asked is not asked again. */
   let people = 0;
   let renewing: Promise<Renewal> | null = null;
   /** Whether the server renews anything; it says so itself. */
@@ -84,7 +87,7 @@ export function createClient(options: ClientOptions = {}): Client {
     const refreshToken = (await keeper.get())?.refreshToken;
     const response = await send(post(`${root}/refresh`, refreshToken ? { refresh_token: refreshToken } : {}));
     const { data, error } = await resultOf<"refresh">(response.clone());
-    if (person !== people) return "renewed";
+    if (person !== people) return "refused";
     if (data) {
       const made = tokensIn(data);
       if (made) await keeper.set({ ...made, refreshToken: made.refreshToken ?? refreshToken ?? null });
@@ -102,24 +105,25 @@ export function createClient(options: ClientOptions = {}): Client {
 
   /** Sends a request that somebody must be signed in for. */
   const authorized = async (request: Request): Promise<Response> => {
-    const before = renewals;
+    const [before, person] = [renewals, people];
     const again = renews ? request.clone() : null;
     const response = await dispatch(request);
-    if (response.status !== 401 || again === null || !renews || asksForMore(response)) return response;
+    if (response.status !== 401 || again === null || !renews || asksForMore(response) || person !== people) return response;
     if (before === renewals) {
       renewing ??= renew().finally(() => (renewing = null));
       const renewal = await renewing;
       // Nobody was signed out by a server that is away for a moment.
       if (renewal !== "renewed") return renewal === "refused" ? response : renewal.clone();
     }
-    return dispatch(again);
+    return person === people ? dispatch(again) : response;
   };
 
   const call = async <Name extends keyof Operations>(name: Name, input: Readonly<Record<string, unknown>>, given: CallOptions) => {
     const [method = "", path = "", guarded] = operations[name].split(" ");
+    const target = targetOf(root + path, input);
     try {
-      const body = name === "signOut" ? { refresh_token: (await keeper.get())?.refreshToken ?? undefined, ...input } : input;
-      const request = requestOf(method, root + path, body, given);
+      const rest = name === "signOut" ? { refresh_token: (await keeper.get())?.refreshToken ?? undefined, ...target.rest } : target.rest;
+      const request = requestOf(method, target.url, rest, given);
       const result = await resultOf<Name>(await (guarded ? authorized : dispatch)(request));
       if (name === "signOut" && (result.data || result.error?.status === 401)) await keep(null);
       const tokens = tokensIn(result.data);
@@ -149,18 +153,25 @@ function asksForMore({ headers }: Response): boolean {
   return headers.get("www-authenticate")?.includes("insufficient_user_authentication") ?? false;
 }
 
-function requestOf(method: string, template: string, input: Readonly<Record<string, unknown>>, { signal, headers }: CallOptions): Request {
+/**
+ * The address of an operation, and the input that is not part of its path.
+ * @throws {TypeError} for a part that would make another path of it, and so name another operation.
+ */
+function targetOf(template: string, input: Readonly<Record<string, unknown>>): { url: URL; rest: Readonly<Record<string, unknown>> } {
   const rest = new Map(Object.entries(input).filter(([, value]) => value !== undefined));
-  const url = new URL(
-    template.replace(/\{(\w+)\}/g, (_, name: string) => {
-      const value = rest.get(name);
-      rest.delete(name);
-      return encodeURIComponent(String(value));
-    }),
-  );
+  const path = template.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = rest.get(name);
+    if (typeof value !== "string" || /^\.{0,2}$/.test(value)) throw new TypeError(`${name} is no part of a path`);
+    rest.delete(name);
+    return encodeURIComponent(value);
+  });
+  return { url: new URL(path), rest: Object.fromEntries(rest) };
+}
+
+function requestOf(method: string, url: URL, rest: Readonly<Record<string, unknown>>, { signal, headers }: CallOptions): Request {
   const init = { ...(signal ? { signal } : {}), headers: { ...headers } };
-  if (method === "POST") return post(url.href, Object.fromEntries(rest), init);
-  for (const [name, value] of rest) url.searchParams.set(name, String(value));
+  if (method === "POST") return post(url.href, rest, init);
+  for (const [name, value] of Object.entries(rest)) url.searchParams.set(name, String(value));
   return new Request(url, { ...init, method, credentials: "include", headers: { accept: "application/json", ...init.headers } });
 }
 

@@ -261,6 +261,44 @@ describe("the client", () => {
     expect(sent.at(-1)?.path).toBe("/auth/login/..%2Fme%3Fx%3D1");
   });
 
+  it.each(["", ".", "..", undefined])("rule 40: sends nothing where a part of a path would name another operation: %o", async (part) => {
+    await start();
+    const { client, sent } = clientOf();
+    // The first would remove the user, the second end all of one's sessions.
+    await expect(client.adminApiKeyRevoke({ user_id: "ada", id: part as string })).rejects.toThrow(TypeError);
+    await expect(client.sessionRevoke({ id: part as string })).rejects.toThrow(TypeError);
+    expect(sent).toEqual([]);
+  });
+
+  it.each(["before", "while"])("asks nothing again for whoever signed in %s it was renewed", async (when) => {
+    await start();
+    const { client, sent, answerWith } = clientOf();
+    await client.signUp({ ...bearer, email: "bob@example.com" });
+    await client.signOut();
+    await client.signUp(bearer);
+    app.clock.advance(MINUTES_16);
+    let [release, reached] = [() => {}, () => {}];
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const there = new Promise<void>((resolve) => (reached = resolve));
+    const slow = when === "before" ? "/api/echo" : "/refresh";
+    answerWith((made) =>
+      made.url.endsWith(slow)
+        ? fetch(made).then(async (response) => {
+            reached();
+            await held;
+            return response;
+          })
+        : null,
+    );
+    const call = client.fetch(`${app.url}/api/echo`, { method: "POST", body: "all that is Ada's" });
+    await there;
+    await client.signIn({ ...bearer, email: "bob@example.com" });
+    release();
+    expect((await call).status).toBe(401);
+    expect(sent.filter(({ path }) => path === "/api/echo")).toHaveLength(1);
+    expect((await client.meGet()).data?.email).toBe("bob@example.com");
+  });
+
   it("renews what is kept in cookies, and knows nothing of it itself", async () => {
     await start();
     const jar = new Map<string, string>();
