@@ -103,7 +103,8 @@ export function providerFetch({ fetch, plainHttp, timeout = 5, maxBytes = 1024 *
   };
 }
 
-function assertProtocol(url: string, plainHttp: ProviderHttp["plainHttp"]): void {
+/** @throws {ProviderError} `invalid_provider_response`, unless `url` may be gone to: by us, or by a browser that we send. */
+export function assertProtocol(url: string, plainHttp: ProviderHttp["plainHttp"]): void {
   const { protocol, hostname } = new URL(url);
   if (protocol === "https:") return;
   if (protocol === "http:" && (plainHttp === "all" || (plainHttp === "loopback" && isLoopback(hostname)))) return;

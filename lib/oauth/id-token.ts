@@ -2,11 +2,12 @@ import { createHash } from "node:crypto";
 import { compactVerify } from "jose";
 import type { IDToken } from "openid-client";
 import { constantTimeEqual } from "../crypto/hash.ts";
+import { AuthError } from "../errors.ts";
 import type { OAuthClient } from "./client.ts";
 import { invalidResponse } from "./failure.ts";
 import type { OidcProvider } from "./oidc-provider.ts";
+import { toSubject } from "./profile.ts";
 import type { ProviderKeys } from "./provider-keys.ts";
-import { AuthError } from "../errors.ts";
 
 /** Seconds that a provider's clock may be ahead of ours. */
 const AHEAD = 300;
@@ -44,7 +45,8 @@ export function createIdTokenCheck({ idTokenAlgorithm }: OidcProvider, client: O
     const claims = reply.claims();
     if (!claims || reply.id_token === undefined) return null;
     const algorithm = await verify(reply.id_token);
-    const { azp, at_hash, iat } = claims;
+    const { sub, azp, at_hash, iat } = claims;
+    toSubject(sub);
     if (azp !== undefined && azp !== client.clientId) throw invalidResponse(new Error("the ID token was made for another client"));
     if (at_hash !== undefined && !isHashOf(at_hash, reply.access_token, algorithm))
       throw invalidResponse(new Error("the ID token came with another access token"));

@@ -5,6 +5,7 @@ import type { OAuthClient } from "./client.ts";
 import { createDiscovery } from "./discovery.ts";
 import { invalidResponse } from "./failure.ts";
 import { authorizationParameters, callbackWith, checked, refreshTokenOf, secretsOf, type ProviderFlow } from "./flow.ts";
+import { assertProtocol } from "./http.ts";
 import { createIdTokenCheck } from "./id-token.ts";
 import { createLogoutTokenReader } from "./logout-token.ts";
 import type { OidcProvider } from "./oidc-provider.ts";
@@ -39,10 +40,13 @@ export function oidcFlow(provider: OidcProvider, client: OAuthClient): ProviderF
             // OpenID Connect Core 1.0, section 3.1.2.1: max_age obliges the provider to say when it authenticated the person.
             ...(attempt.reauthenticate ? { prompt: "login", max_age: "0" } : {}),
           };
-          if (!config.serverMetadata().pushed_authorization_request_endpoint) return openid.buildAuthorizationUrl(config, parameters);
-          const url = await openid.buildAuthorizationUrlWithPAR(config, parameters);
+          const push = config.serverMetadata().pushed_authorization_request_endpoint !== undefined;
+          const url = push
+            ? await openid.buildAuthorizationUrlWithPAR(config, parameters)
+            : openid.buildAuthorizationUrl(config, parameters);
+          assertProtocol(url.href, client.http.plainHttp);
           // Said again in the open, for whoever keeps the transaction by it; the provider goes by the pushed one.
-          url.searchParams.set("state", attempt.state);
+          if (push) url.searchParams.set("state", attempt.state);
           return url;
         },
         secretsOf(client, attempt),
@@ -95,7 +99,9 @@ export function oidcFlow(provider: OidcProvider, client: OAuthClient): ProviderF
           ...(returnTo === undefined ? {} : { post_logout_redirect_uri: returnTo }),
           ...(state === undefined ? {} : { state }),
         };
-        return openid.buildEndSessionUrl(config, parameters).href;
+        const { href } = openid.buildEndSessionUrl(config, parameters);
+        assertProtocol(href, client.http.plainHttp);
+        return href;
       }),
 
     signsOutByFrame: () =>

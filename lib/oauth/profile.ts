@@ -78,7 +78,8 @@ export function toTokenSet(reply: TokenReply, now: number, before: TokenSet | nu
   };
 }
 
-function toSubject(subject: unknown): string {
+/** @throws {ProviderError} `invalid_provider_response`, unless it is a subject, or a whole number, which becomes its digits. */
+export function toSubject(subject: unknown): string {
   const value = Number.isSafeInteger(subject) ? String(subject) : subject;
   if (typeof value !== "string" || value === "" || value.length > MAX_SUBJECT) {
     throw new ProviderError("invalid_provider_response", "The provider did not say who this is");
