@@ -7,6 +7,7 @@ type Done = (error?: unknown) => void;
  * Gives a request that services are bound to `login`, `logIn`, `logout`, `logOut`, `isAuthenticated` and `isUnauthenticated`, as
  * Passport's users know them: with a callback, or awaited. They are given once, to the prototype that Express makes for an application's
  * requests to be extended by, and show on requests behind `app.use(auth)` alone; to a request itself only where another's stand before them.
+ * `login(user, { session: false })`, which `passport.authenticate(..., { session: false })` calls, sets `req.user` and does nothing else.
  */
 export function addPassportHabits(req: Request): void {
   if (req.login === login) return;
@@ -16,7 +17,18 @@ export function addPassportHabits(req: Request): void {
 }
 
 function login(this: Request, user: unknown, options?: unknown, done?: Done) {
-  return settle(servicesOf(this, "req.login").habits.login(this, user), typeof options === "function" ? (options as Done) : done);
+  const { habits } = servicesOf(this, "req.login");
+  const callback = typeof options === "function" ? (options as Done) : done;
+  return settle(withoutSession(options) ? showUser(this, user) : habits.login(this, user), callback);
+}
+
+/** For this request alone: `req.auth` says nothing of it, and guards refuse as before. */
+async function showUser(req: Request, user: unknown): Promise<void> {
+  req.user = user as Express.User;
+}
+
+function withoutSession(options: unknown): boolean {
+  return typeof options === "object" && options !== null && "session" in options && options.session === false;
 }
 
 function logout(this: Request, options?: unknown, done?: Done) {

@@ -1,6 +1,6 @@
 import { randomToken } from "../crypto/random.ts";
 import { runStrategy, speaksOAuth, withState, type Outcome, type RequestView } from "../core/run-strategy.ts";
-import type { Session } from "../core/sessions.ts";
+import type { Session, SessionTransport } from "../core/sessions.ts";
 import type { Identity } from "../core/strategy.ts";
 import { TRANSACTION_TTL, type TransactionData } from "../core/transactions.ts";
 import { CredentialError, NotFoundError, PermissionError, ProviderError } from "../errors.ts";
@@ -17,9 +17,13 @@ export type StrategyCall = RouteCall<unknown, unknown, { readonly provider: stri
 
 /**
  * Runs a strategy for some end: to sign in, to link, to authenticate again. Sends the browser to the provider, having remembered what
- * for, or is done at once with a strategy that takes a form. One write.
+ * for, or is done at once with a strategy that takes a form or a token: `transport` is how the new session then travels. One write.
  */
-export async function beginRoundTrip(call: StrategyCall, data: Omit<TransactionData, "session">): Promise<Reply> {
+export async function beginRoundTrip(
+  call: StrategyCall,
+  data: Omit<TransactionData, "session">,
+  transport?: SessionTransport,
+): Promise<Reply> {
   const { kit, http, req, res, params } = call;
   assertKnown(req);
   const session: Record<string, unknown> = {};
@@ -28,7 +32,7 @@ export async function beginRoundTrip(call: StrategyCall, data: Omit<TransactionD
   const body = speaksOAuth(strategyOf(call)) ? {} : (call.body ?? {});
   const [url, originalUrl] = [req.url, req.originalUrl].map((text) => text.split("?")[0]);
   const outcome = await run(call, { req, session, query: {}, body, url, originalUrl }, data.intent);
-  if (outcome.kind === "success") return finish(call, { ...data, session }, outcome.user);
+  if (outcome.kind === "success") return finish(call, { ...data, session }, outcome.user, transport);
   if (outcome.kind !== "redirect") throw refusal(outcome);
 
   const { url: location, state } = withState(outcome.url);
@@ -62,7 +66,7 @@ export async function completeRoundTrip(call: StrategyCall, query: Readonly<Reco
   return finish(call, data, outcome.user);
 }
 
-async function finish(call: StrategyCall, data: TransactionData, user: unknown): Promise<Reply> {
+async function finish(call: StrategyCall, data: TransactionData, user: unknown, transport?: SessionTransport): Promise<Reply> {
   const { kit, http, req, source, params } = call;
   const { identity, userId } = readStrategyUser(user);
   // Checked when it was stored, and now: what is allowed may have changed.
@@ -78,7 +82,7 @@ async function finish(call: StrategyCall, data: TransactionData, user: unknown):
   const idp = identity?.providerSessionId
     ? { provider: identity.provider, issuer: identity.issuer, sid: identity.providerSessionId }
     : null;
-  const reply = await establish(call, { userId: proven.userId, epoch: proven.epoch, method: params.provider, idp });
+  const reply = await establish(call, { userId: proven.userId, epoch: proven.epoch, method: params.provider, transport, idp });
   return { ...reply, location };
 }
 

@@ -1,5 +1,7 @@
 import { z } from "zod";
-import { ConfigError } from "../../errors.ts";
+import { TRANSPORTS } from "../../core/session-record.ts";
+import type { SessionTransport } from "../../core/sessions.ts";
+import { ConfigError, RequestError } from "../../errors.ts";
 import { escapeHtml } from "../../escape-html.ts";
 import { text } from "../input.ts";
 import { page } from "../page.ts";
@@ -8,6 +10,7 @@ import { beginRoundTrip, completeRoundTrip, type StrategyCall } from "../round-t
 import { ESTABLISHING, HOOK, PROVIDER, RACED, RETURN_TO } from "../openapi-problems.ts";
 import { onwardSchema, signedInSchema, steppedUpSchema } from "../openapi-schemas.ts";
 import { route, type Reply } from "../route.ts";
+import { transportInput } from "../transports.ts";
 import { backChannelLogoutRoute } from "./back-channel-logout.ts";
 import { frontChannelLogoutRoute } from "./front-channel-logout.ts";
 import { providerSignOutRoutes } from "./provider-sign-out.ts";
@@ -70,9 +73,10 @@ export const oauthRoutes = [
     operationId: "loginSubmit",
     method: "POST",
     path: "/login/{provider}",
-    summary: "Signs in with a strategy that takes a form, such as passport-local.",
+    summary: "Signs in with a strategy that takes a form or a token, such as passport-local or passport-jwt.",
     params: provider,
-    body: z.record(z.string().max(64), z.string().max(1024)),
+    // As the strategy wants it: fields of a form, or a token. `return_to` and `transport` are ours.
+    body: z.record(z.string().max(64), z.string().max(8192)),
     limit: "300/1h",
     answers: {
       200: z.union([onwardSchema, signedInSchema]),
@@ -80,7 +84,7 @@ export const oauthRoutes = [
       problems: [...PROVIDER, ...ESTABLISHING],
       default: HOOK,
     },
-    handle: (call) => orFailure(call, () => beginRoundTrip(call, signIn(call, call.body["return_to"]))),
+    handle: (call) => orFailure(call, () => beginRoundTrip(call, signIn(call, call.body["return_to"]), transportIn(call.body))),
   }),
 
   route({
@@ -90,6 +94,7 @@ export const oauthRoutes = [
     summary: "Where a provider sends the browser back to.",
     params: provider,
     query: callbackInput,
+    limit: "600/1h",
     answers: {
       200: z.union([signedInSchema, steppedUpSchema, z.strictObject({ linked: z.string() })]),
       303: RETURN_TO,
@@ -128,6 +133,12 @@ export const oauthRoutes = [
 
 function signIn({ http, req }: StrategyCall, returnTo: string | undefined) {
   return { intent: "sign_in" as const, returnTo: http.returnTo(req, returnTo) };
+}
+
+function transportIn({ transport }: Readonly<Record<string, string>>): SessionTransport | undefined {
+  const asked = transportInput.safeParse(transport);
+  if (!asked.success) throw new RequestError(`transport: give one of ${TRANSPORTS.join(", ")}`);
+  return asked.data;
 }
 
 /** Strict cookies stay behind when another site leads here: linking and stepping up would not find the session that they began in. */
