@@ -640,6 +640,7 @@ export interface Operations {
       | "authentication_required"
       | "body_too_large"
       | "cross_site_request"
+      | "email_not_confirmed"
       | "invalid_request"
       | "invalid_token"
       | "not_found"

@@ -8,6 +8,8 @@ export interface MemoryTransport extends EmailTransport {
   waitFor(matches: (message: EmailMessage) => boolean, timeout?: number): Promise<EmailMessage>;
   /** The digits of the next unread code to `address`, sent or still to come. */
   waitForCode(address: string, timeout?: number): Promise<string>;
+  /** The link in the next unread mail to `address` that has one, sent or still to come. */
+  waitForLink(address: string, timeout?: number): Promise<string>;
   clear(): void;
 }
 
@@ -34,6 +36,16 @@ export function memoryTransport(): MemoryTransport {
       look();
     });
 
+  /** What `find` sees in the next mail to `address` that was not read for it. Taken at once: of several who wait, each gets one of their own. */
+  const next = async (address: string, find: (text: string) => string | null, timeout: number | undefined) => {
+    const take = (message: EmailMessage) => {
+      if (message.to !== address || read.has(message) || find(message.text) === null) return false;
+      read.add(message);
+      return true;
+    };
+    return find((await waitFor(take, timeout)).text) ?? "";
+  };
+
   return {
     messages,
     waitFor,
@@ -41,19 +53,16 @@ export function memoryTransport(): MemoryTransport {
       messages.push(message);
       for (const look of waiting) look();
     },
-    async waitForCode(address, timeout) {
-      // Taken as soon as it is found: of several who wait, each gets a code of its own.
-      const take = (message: EmailMessage) => {
-        if (message.to !== address || read.has(message) || codeIn(message.text) === null) return false;
-        read.add(message);
-        return true;
-      };
-      return codeIn((await waitFor(take, timeout)).text) ?? "";
-    },
+    waitForCode: (address, timeout) => next(address, codeIn, timeout),
+    waitForLink: (address, timeout) => next(address, linkIn, timeout),
     clear() {
       messages.length = 0;
     },
   };
+}
+
+function linkIn(text: string): string | null {
+  return /https?:\/\/[^\s<>"]+/.exec(text)?.[0] ?? null;
 }
 
 /** A code as our templates write it: 6 to 10 digits in two halves, on a line of its own; else the first that looks like one. */

@@ -41,6 +41,7 @@ export function createMiddleware(
     allowTokensInBrowsers: config.allowTokensInBrowsers,
     mailsCodes: mailsCodes(config),
     passwords: config.passwordRoutes,
+    confirmedPasswords: config.passwordRoutes && config.passwords.requireConfirmedEmail,
     apiKeyScopes: config.apiKeyScopes,
     openapi: createOpenApi(table, { basePath, origin, cookies, tokens: config.tokens !== null, title: config.appName }),
   };

@@ -63,6 +63,13 @@ export async function sendTokens(call: Call, session: Session, refreshToken: str
   return { access_token: access.token.slice(0, signatureAt), token_type: "Bearer", expires_in: expiresIn };
 }
 
+/** Clears the cookies of what has ended, and whatever else the browser sends that would be a credential. */
+export function clearCredentials({ http, req, res }: Call, ended: readonly string[]): void {
+  for (const name of http.cookies.credentials) {
+    if (ended.includes(name) || readCookie(req, name) !== null) http.cookies.clear(res, name);
+  }
+}
+
 /** A browser never sends the credentials of two transports. */
 function clearOthers({ http, req, res }: Call, kept: readonly string[]): void {
   for (const name of http.cookies.credentials) {

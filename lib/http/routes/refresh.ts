@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { CredentialError, NotFoundError } from "../../errors.ts";
+import { CredentialError, NotFoundError, PermissionError } from "../../errors.ts";
 import { readCookie } from "../extract.ts";
 import { text } from "../input.ts";
 import { refreshedSchema } from "../openapi-schemas.ts";
@@ -24,6 +24,7 @@ export const refreshRoutes = [
         "401 refresh_token_reused",
         "401 session_revoked",
         "401 user_disabled",
+        "403 email_not_confirmed",
         "404 not_found",
       ],
     },
@@ -36,6 +37,11 @@ export const refreshRoutes = [
       const transport = body.refresh_token === undefined ? "cookie" : "bearer";
       const { session, refreshToken } = await kit.refreshTokens.rotate(presented, { transport, source });
       const user = await kit.users.findById(session.userId);
+      // As signing in would: the address may have been taken from the account, or confirming it come to be required, since then.
+      if (http.confirmedPasswords && user && !user.emailVerified && session.methods.includes("password")) {
+        await kit.sessions.revoke(session.id, { source });
+        throw new PermissionError("email_not_confirmed", "Email not confirmed");
+      }
       return { json: { user: user ? userView(user) : { id: session.userId }, ...(await sendTokens(call, session, refreshToken)) } };
     },
   }),

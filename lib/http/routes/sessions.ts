@@ -9,7 +9,7 @@ import { RACED, REFUSED_CREDENTIAL, RETURN_TO } from "../openapi-problems.ts";
 import { credentialFields, sessionSchema, sessionTokenFields, successSchema, userSchema } from "../openapi-schemas.ts";
 import { route } from "../route.ts";
 import { sessionView, userView } from "../views.ts";
-import { chooseTransport, guestTransport, sendSession } from "../transports.ts";
+import { chooseTransport, clearCredentials, guestTransport, sendSession } from "../transports.ts";
 
 const nothing = z.strictObject({});
 const returning = z.strictObject({ return_to: text(2048).optional() });
@@ -45,7 +45,8 @@ export const sessionRoutes = [
       problems: [...REFUSED_CREDENTIAL, "401 refresh_token_reused", "403 credential_not_allowed"],
     },
     shows: ["bearer", "sessionCookie", "accessCookie", "refreshCookie"],
-    async handle({ kit, http, req, res, source, body }) {
+    async handle(call) {
+      const { kit, http, req, source, body } = call;
       assertKnown(req);
       const { auth } = req;
       // Whoever shows a bearer means that, or what the body says: no cookie stands in for one that does not hold.
@@ -53,17 +54,20 @@ export const sessionRoutes = [
       const presented = body.refresh_token ?? cookie;
       if (auth.kind === "session" || auth.kind === "guest") {
         await kit.sessions.revoke(auth.session.id, { reason: "sign_out", source });
-      } else if (auth.kind === "access_token") {
-        await kit.sessions.revoke(auth.sessionId, { reason: "sign_out", source });
-      } else if (kit.refreshTokens && presented !== null && auth.kind === "anonymous") {
-        const transport = body.refresh_token === undefined ? "cookie" : "bearer";
-        await kit.refreshTokens.revoke(presented, { transport, source });
+        clearCredentials(call, auth.session.transport === "session" ? [http.cookies.session] : []);
       } else if (auth.kind === "api_key") {
         throw new PermissionError("credential_not_allowed", "An API key is no session");
+      } else if (kit.refreshTokens && presented !== null) {
+        // It says more than an access token beside it: a forged one ends nothing.
+        const transport = body.refresh_token === undefined ? "cookie" : "bearer";
+        await kit.refreshTokens.revoke(presented, { transport, source });
+        clearCredentials(call, transport === "cookie" ? [http.cookies.access, http.cookies.refresh] : []);
+      } else if (auth.kind === "access_token") {
+        await kit.sessions.revoke(auth.sessionId, { reason: "sign_out", source });
+        clearCredentials(call, req.headers.authorization === undefined ? [http.cookies.access, http.cookies.refresh] : []);
       } else {
         throw auth.failure ?? new CredentialError("authentication_required", "Sign in first");
       }
-      for (const name of http.cookies.credentials) http.cookies.clear(res, name);
       return { json: { success: true, message: "Signed out." }, location: http.returnTo(req, body.return_to) };
     },
   }),
@@ -145,11 +149,12 @@ export const sessionRoutes = [
     guard: OWN_SESSION,
     params: sessionId,
     answers: { 200: successSchema, problems: ["404 not_found"] },
-    async handle({ kit, http, req, res, source, params }) {
+    async handle(call) {
+      const { kit, req, source, params } = call;
       const current = ownSession(req);
       const ended = await kit.sessions.revoke(params.id, { userId: current.userId, source });
       if (!ended) throw new NotFoundError("No such session");
-      if (params.id === current.id) for (const name of http.cookies.credentials) http.cookies.clear(res, name);
+      if (params.id === current.id) clearCredentials(call, []);
       return { json: { success: true } };
     },
   }),
