@@ -1,6 +1,7 @@
 /**
  * Checks that what the README and the pages of docs/ show is true: a block that names an example equals that file, every other TypeScript block compiles
- * against the built package, and every example runs as it stands. Run `npm run build` before.
+ * against the built package, every example runs as it stands, and every link within the repository leads to a file and a heading. Run `npm run build`
+ * before.
  *
  *     npx tsx scripts/check-readme.ts [--write]      --write copies the examples into the pages first
  */
@@ -9,11 +10,13 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync,
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { brokenLinks } from "./reference/links.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const quickstart = "examples/quickstart.ts";
 const quoted = /^(<!-- (examples\/\S+\.ts) -->\n+```ts\n)[\s\S]*?^```$/gm;
-const pages = ["README.md", ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`)].filter((name) => name.endsWith(".md"));
+const inDocs = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" }).map((name) => `docs/${name}`);
+const pages = ["README.md", ...inDocs.sort().filter((name) => name.endsWith(".md"))];
 if (process.argv.includes("--write")) {
   for (const page of pages) {
     const copied = readFileSync(join(root, page), "utf8").replaceAll(
@@ -68,7 +71,8 @@ const types = spawnSync(join(root, "node_modules/.bin/tsc"), ["-p", project, "--
 if (types.status !== 0) complain(`the blocks do not compile:\n${types.stdout.replaceAll(`${project}/`, "")}`);
 console.log(`${blocks.length} blocks compared and compiled`);
 
-for (const [, example] of blocks) if (example) await runExample(example);
+for (const broken of brokenLinks(root, [...pages, "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md"])) complain(broken);
+for (const example of new Set(blocks.map(([, name]) => name))) if (example) await runExample(example);
 process.exitCode = problems > 0 ? 1 : 0;
 
 /** Starts an example as it stands, but for a free port in place of 3000, and asks it who we are. */

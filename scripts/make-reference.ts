@@ -1,5 +1,5 @@
 /**
- * Writes what the code itself knows best: docs/reference/ (errors, events, options), and the tables of options in the pages of docs/.
+ * Writes what the code itself knows best: docs/reference/ (errors, events, options, routes), and the tables of options in the pages of docs/.
  *
  *     npm run make:reference
  */
@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { format, resolveConfig } from "prettier";
 import { errorsPage } from "./reference/errors.ts";
 import { eventsPage } from "./reference/events.ts";
+import { routesPage } from "./reference/routes.ts";
 import { sourcesBelow } from "./reference/interfaces.ts";
 import { optionsPage, withTables } from "./reference/options.ts";
 
@@ -23,6 +24,7 @@ export async function referencePages(): Promise<ReadonlyMap<string, string>> {
     ["errors", errorsPage(everything)],
     ["events", eventsPage(library)],
     ["options", optionsPage(library)],
+    ["routes", routesPage()],
   ].map(([name, text]) => [join(root, "docs/reference", `${name}.md`), `${head}${text}`] as const);
   const pages = readdirSync(join(root, "docs"))
     .filter((name) => name.endsWith(".md"))

@@ -1,8 +1,6 @@
 import { problemsOf } from "../../lib/http/openapi-problems.ts";
-import { routeTable } from "../../lib/http/route-table.ts";
-import { resolveOptions } from "../../lib/options.ts";
-import { memoryTransport } from "../../lib/email/memory.ts";
 import { cell } from "./interfaces.ts";
+import { allRoutes, codesOf } from "./routes.ts";
 import { thrownIn } from "./thrown.ts";
 
 /** When each code is met. One that the code knows and this does not, or the other way round, is refused by {@link errorsPage}. */
@@ -100,7 +98,7 @@ const COMPUTED = ["code_wrong", "code_expired", "code_unknown", "code_exhausted"
 
 /** Every code with its statuses, from what is thrown and from what routes document; both sorted. */
 export function errorCodes(sources: ReadonlyMap<string, string>): ReadonlyMap<string, readonly number[]> {
-  const documented = routes()
+  const documented = allRoutes()
     .flatMap(problemsOf)
     .map((problem) => ({ code: problem.slice(4), status: Number(problem.slice(0, 3)) }));
   const codes = new Map<string, Set<number>>();
@@ -123,7 +121,7 @@ export function errorsPage(sources: ReadonlyMap<string, string>): string {
   if (unknown.length > 0) throw new Error(`say in WHEN when these are met: ${unknown.join(", ")}`);
   const unused = Object.keys(WHEN).filter((code) => !codes.has(code));
   if (unused.length > 0) throw new Error(`nothing throws these any more: drop them from WHEN: ${unused.join(", ")}`);
-  const operations = routes().map((route) => ({ name: route.operationId, codes: codesOf(route) }));
+  const operations = allRoutes().map((route) => ({ name: route.operationId, codes: codesOf(route) }));
   const rows = [...codes].map(([code, statuses]) => {
     const names = new Set(operations.flatMap((operation) => (operation.codes.includes(code) ? [operation.name] : [])));
     const everywhere = operations.every((operation) => operation.codes.includes(code));
@@ -137,7 +135,7 @@ export function errorsPage(sources: ReadonlyMap<string, string>): string {
     "",
     "Over HTTP an error is a problem document (`application/problem+json`, RFC 9457) with `type`, `title`, `status`, `code` and `detail`; in code an",
     "`AuthError` with `code`, `status`, `message` and, where waiting helps, `retryAfter` in seconds. Branch on the code: codes stay, messages may change.",
-    "**Routes** names those that document the code, by their names in the [API's description](../http-api.md).",
+    "**Routes** names those that document the code, by their [names](routes.md).",
     "",
     "| Code | Status | When | Routes |",
     "| --- | --- | --- | --- |",
@@ -147,18 +145,4 @@ export function errorsPage(sources: ReadonlyMap<string, string>): string {
   ].join("\n");
 }
 
-type Routes = ReturnType<typeof routeTable>;
-
-const codesOf = (route: Routes[number]) => problemsOf(route).map((problem) => problem.slice(4));
-
 const listed = (names: ReadonlySet<string>) => [...names].sort().map((name) => `\`${name}\``).join(", "); // prettier-ignore
-
-/** All there are, with everything switched on. */
-function routes(): Routes {
-  const everything = { email: memoryTransport(), passwords: true, apiKeys: true, secret: "a secret for the reference, 32 bytes" };
-  const config = resolveOptions(
-    { ...everything, baseUrl: "https://app.example.com", tokens: { audience: "https://api.example.com" } },
-    "test",
-  );
-  return routeTable(config);
-}
