@@ -12,5 +12,3 @@ app.get("/me", requireAuth(), (req, res) => {
   res.json({ id: req.auth.userId });
 });
 app.listen(3000);
-
-setInterval(() => void auth.sessions.sweep().catch(console.error), 60_000).unref(); // removes what has expired

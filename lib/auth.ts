@@ -31,6 +31,7 @@ import { createSessionTokens } from "./core/session-token.ts";
 import { createSessions, type Sessions } from "./core/sessions.ts";
 import { createSignIn, type SignIn } from "./core/sign-in.ts";
 import { measuredStore, noTelemetry } from "./core/telemetry.ts";
+import { startSweeper } from "./core/sweeper.ts";
 import { createTokens, type Tokens } from "./core/tokens.ts";
 import { createTransactions } from "./core/transactions.ts";
 import { createStatelessSessions, type StatelessSessions } from "./core/stateless-sessions.ts";
@@ -82,7 +83,7 @@ export interface Auth extends RequestHandler, PersonalDataService {
   routes(): Router;
   /**
    * Removes up to about `limit` (default 1000) records of every kind that have expired, and says how many went, by kind: `{ sessions: 3, kv: 1 }`.
-   * Expired ones are never given out; this makes room. Call it now and then on a store that outlives the process.
+   * Expired ones are never given out; this makes room. `sweepEvery` does it where the store does not; call it once a day or so on Redis.
    */
   sweep(options?: { limit?: number }): Promise<Readonly<Record<string, number>>>;
   /** Ends timers and subscribers, and waits up to 5 s for write-backs and mail. Clients that the application passed stay open. */
@@ -95,7 +96,6 @@ const nowhere: EmailTransport = {
 };
 
 const DRAIN = 5000;
-const SWEEP_INTERVAL = 60_000;
 
 /**
  * Authentication for an Express app. `app.use(auth)` fills `req.auth` on every request and serves our routes under `basePath`.
@@ -262,8 +262,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
   });
 
   const { middleware, authenticate, router } = createMiddleware(kit, config);
-  const sweep = async () => void (await store.sweep());
-  const sweeper = store.persistent ? null : setInterval(() => background.run("sweep", sweep), SWEEP_INTERVAL).unref();
+  const endSweeper = startSweeper({ store, clock, background, every: config.sweepEvery });
 
   return Object.assign(middleware, {
     authenticate,
@@ -292,7 +291,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     audit,
     routes: () => router,
     async close() {
-      if (sweeper) clearInterval(sweeper);
+      endSweeper();
       await Promise.all([background.drain(DRAIN), mail.drain(DRAIN)]);
       await audit?.close(DRAIN);
       await store.close();

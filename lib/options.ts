@@ -6,6 +6,7 @@ import type { ApiKeysOptions } from "./core/api-keys.ts";
 import { resolveAuditOptions, type AuditConfig, type AuditOptions } from "./core/audit-options.ts";
 import { resolveMagicCodesOptions, type MagicCodesOptions } from "./core/magic-code-options.ts";
 import { resolvePasswordsOptions, type PasswordsConfig, type PasswordsOptions } from "./core/password-options.ts";
+import { resolveSweepEvery } from "./core/sweeper.ts";
 import { resolveTokensOptions, type TokensConfig, type TokensOptions } from "./core/token-options.ts";
 import { resolveTelemetry, type Telemetry } from "./core/telemetry.ts";
 import type { UserStore } from "./core/users.ts";
@@ -43,6 +44,11 @@ export interface AuthOptions {
   basePath?: string | undefined;
   /** Where records are kept. Default: in memory, refused in production. */
   store?: RecordStore | undefined;
+  /**
+   * Seconds after which expired records are removed again where the store does not do it, as SQL; by one process of all that share the
+   * store. `false`: never. Default: 60.
+   */
+  sweepEvery?: number | false | undefined;
   /** Ways to sign in through others: ours, or any Passport strategy. Default: none. */
   strategies?: readonly Strategy[] | undefined;
   /** What sends mail. Default: the console, in development. Without one, production has no magic codes. */
@@ -98,6 +104,8 @@ export interface AuthConfig {
   readonly origin: string | null;
   readonly basePath: string;
   readonly store: RecordStore | null;
+  /** Seconds; 0: never. */
+  readonly sweepEvery: number;
   readonly strategies: ReadonlyMap<string, Strategy>;
   readonly email: EmailTransport | null;
   readonly appName: string;
@@ -125,7 +133,7 @@ export interface AuthConfig {
 }
 
 const OPTIONS = [
-  "secret", "keyDerivation", "baseUrl", "basePath", "store", "strategies", "email", "appName", "emailTemplates", "magicCodes", "passwords", "session", "cookie", "apiKeys", "tokens", "audit", "trustedOrigins", "returnToOrigins",
+  "secret", "keyDerivation", "baseUrl", "basePath", "store", "sweepEvery", "strategies", "email", "appName", "emailTemplates", "magicCodes", "passwords", "session", "cookie", "apiKeys", "tokens", "audit", "trustedOrigins", "returnToOrigins",
   "signInUrl", "loadUser", "users", "linkByEmail", "allowInsecureCookies", "allowTokensInBrowsers", "telemetry", "clock",
 ]; // prettier-ignore
 /** Checks everything that can be checked at start. @throws {ConfigError} naming the option and the fix. */
@@ -148,6 +156,7 @@ export function resolveOptions(options: AuthOptions, environment: string | undef
     origin,
     basePath: resolveBasePath(options.basePath),
     store,
+    sweepEvery: resolveSweepEvery(options.sweepEvery),
     strategies: resolveStrategies(options.strategies ?? []),
     email: resolveEmail(options.email),
     appName: resolveAppName(options.appName, origin),

@@ -16,6 +16,8 @@ export interface RecordStore {
   readonly persistent: boolean;
   /** Whether operations started in order take effect in that order, so that an insert and the read that checks it need one wait, not two. */
   readonly ordered: boolean;
+  /** Whether expired records take room until they are swept: `createAuth` does so now and then where they do. Redis drops them itself. */
+  readonly keepsExpired: boolean;
 
   /** One live record, or `null`. One round trip. */
   get(from: Collection, key: RecordKey): Promise<StoredRecord | null>;
@@ -39,8 +41,8 @@ export interface RecordStore {
   count(counter: string, change: CountChange): Promise<{ count: number; resetAt: number }>;
   /** Live records of a whole collection, a page at a time, in no order; for operators: the cost of all pages is O(all). Never blocks other callers. */
   scan(from: Collection, page?: Page): Promise<{ records: StoredRecord[]; next: string | null }>;
-  /** Removes up to about `limit` expired records and counters, and says how many went, by collection name. */
-  sweep(options?: { limit?: number }): Promise<Readonly<Record<string, number>>>;
+  /** Removes up to about `limit` (1000) expired records and counters, and says how many went, by collection name. */
+  sweep(options?: SweepOptions): Promise<Readonly<Record<string, number>>>;
   /** Calls `onChange` for removals (evictions too) and for puts and replaces that are not `quiet`, made by any process on this store; inserts are not told. Resolves once it listens. */
   watch(onChange: (change: Change) => void): Promise<{ close(): Promise<void> }>;
   /** Makes the schema, where the backend has one. Idempotent, and safe when several processes start at once. */
@@ -149,6 +151,12 @@ export interface CountChange {
   readonly window: number;
   /** The kit's clock, Unix ms. */
   readonly now: number;
+}
+
+export interface SweepOptions {
+  readonly limit?: number;
+  /** Of several stores behind this one, only those that {@link RecordStore.keepsExpired}; a store that is one may leave it unread. */
+  readonly kept?: true;
 }
 
 export interface Page {

@@ -103,6 +103,23 @@ describe("routed stores", () => {
     expect([one.name, one.persistent, one.ordered]).toEqual(["routed(durable)", true, true]);
   });
 
+  it("sweep, when asked for what is kept, those alone that keep what expired", async () => {
+    const swept: string[] = [];
+    const store = (name: string, keepsExpired: boolean): RecordStore => ({
+      ...memoryStore(),
+      ...{ name, keepsExpired },
+      sweep: async ({ limit } = {}) => (swept.push(`${name} ${limit}`), {}),
+    });
+    const both = routed({ directory: store("sql", true), ephemeral: store("redis", false) });
+
+    await both.sweep({ limit: 100, kept: true });
+    await both.sweep({ limit: 100 });
+
+    expect(swept).toEqual(["sql 100", "sql 50", "redis 50"]);
+    expect(both.keepsExpired).toBe(true);
+    expect(routed({ directory: store("redis", false), ephemeral: store("redis too", false) }).keepsExpired).toBe(false);
+  });
+
   it("tell of changes in every store, until the watch is closed", async () => {
     const { store } = open();
     const heard: Change[] = [];

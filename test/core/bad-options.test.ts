@@ -81,6 +81,7 @@ const CASES: Readonly<Record<string, Case>> = {
     make: auth(),
     valid: () => ({}),
     fine: {
+      sweepEvery: ["zero"],
       signInUrl: ["an empty text"],
       secret: ["an empty text", "an empty list"],
       baseUrl: ["an empty text"],

@@ -125,6 +125,7 @@ export function cached(store: RecordStore, options: CachedOptions = {}): RecordS
   return {
     name: wrapperName("cached", store),
     persistent: store.persistent,
+    keepsExpired: store.keepsExpired,
     ordered: store.ordered,
 
     async get(from, key) {

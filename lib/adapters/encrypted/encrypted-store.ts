@@ -95,6 +95,7 @@ export function encrypted(store: RecordStore, options: EncryptedOptions): Encryp
   return {
     name: wrapperName("encrypted", store),
     persistent: store.persistent,
+    keepsExpired: store.keepsExpired,
     ordered: store.ordered,
 
     async get(from, key) {

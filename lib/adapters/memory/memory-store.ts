@@ -118,6 +118,7 @@ export function memoryStore({ clock = systemClock }: MemoryStoreOptions = {}): R
   return {
     name: "memory",
     persistent: false,
+    keepsExpired: true,
     ordered: true,
 
     async get(from, { partition, id }) {

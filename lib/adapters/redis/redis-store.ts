@@ -84,6 +84,7 @@ export function redisStore(options: RedisStoreOptions): RecordStore {
   const store: RecordStore = {
     name: "redis",
     persistent: true,
+    keepsExpired: false,
     ordered: !isCluster(client),
 
     get(from, { partition, id }) {

@@ -20,7 +20,8 @@ export interface RoutedOptions {
  * Keeps some collections in one store and some in another. Every operation is one operation of one of them, so it is as atomic and as
  * fast as there; a commit whose collections are in two stores is refused with a {@link ConfigError}.
  *
- * `sweep`, `watch`, `migrate` and `close` go to all of them. It is `persistent` when all of them are; it is `ordered` only over a single
+ * `sweep`, `watch`, `migrate` and `close` go to all of them; `sweep({ kept: true })` to those alone that keep what expired. It is
+ * `persistent` when all of them are, and `keepsExpired` when any does; it is `ordered` only over a single
  * one, as two stores do not wait for each other.
  * Encryption goes around it, never inside: `encrypted(routed({ ... }), ...)`, so that no collection is left out.
  *
@@ -49,6 +50,7 @@ export function routed(options: RoutedOptions): RecordStore {
   return {
     name: wrapperName("routed", ...stores),
     persistent: stores.every(({ persistent }) => persistent),
+    keepsExpired: stores.some(({ keepsExpired }) => keepsExpired),
     ordered: stores.length === 1 && directory.ordered,
 
     get: async (from, key) => storeOf(from).get(from, key),
@@ -71,10 +73,11 @@ export function routed(options: RoutedOptions): RecordStore {
       return store.commit(writes);
     },
 
-    async sweep({ limit = 1000 } = {}) {
-      const each = Math.max(1, Math.ceil(limit / stores.length));
+    async sweep({ limit = 1000, ...options } = {}) {
+      const swept = options.kept ? stores.filter(({ keepsExpired }) => keepsExpired) : stores;
+      const each = Math.max(1, Math.ceil(limit / swept.length));
       const removed: Record<string, number> = {};
-      for (const counts of await ofAll(stores, (store) => store.sweep({ limit: each }))) {
+      for (const counts of await ofAll(swept, (store) => store.sweep({ ...options, limit: each }))) {
         for (const [name, count] of Object.entries(counts)) removed[name] = (removed[name] ?? 0) + count;
       }
       return removed;

@@ -35,7 +35,7 @@ export function createSqlInspection({ dialect, tables, statementsOf, executor, n
       if (rows.length > 0) left.push(tables.of(from));
     }
     const message = `rows that expired over a day ago are still in ${left.join(", ")}`;
-    const fix = "call auth.sweep() every minute or so, in one process";
+    const fix = "leave createAuth's `sweepEvery` on, or call auth.sweep() every minute or so, in one process";
     return left.length === 0 ? [] : [{ code: "unswept", level: "warning", message, fix }];
   };
 

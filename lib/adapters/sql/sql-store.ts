@@ -45,6 +45,7 @@ export function createSqlStore({ dialect, tables, executor, announcements, clock
   return {
     name: dialect.name,
     persistent: true,
+    keepsExpired: true,
     ordered,
 
     async get(from, key) {

@@ -48,6 +48,7 @@ export function reusingTables(database: Database): OpenTestStore {
     return {
       name: store.name,
       persistent: store.persistent,
+      keepsExpired: store.keepsExpired,
       ordered: store.ordered,
       get: whenReady(store.get),
       list: whenReady(store.list),
