@@ -166,7 +166,7 @@ const PARSERS: readonly (readonly [name: string, before: (app: Express) => void]
 ];
 
 // Thousands of requests each, which a busy machine answers slowly.
-describe.each(PARSERS)("bad input, with %s,", { timeout: 60_000 }, (_name, before) => {
+describe.each(PARSERS)("bad input, with %s,", { timeout: 240_000 }, (_name, before) => {
   it("rule 40: in a body is a 4xx problem document on every route, whoever asks", async () => {
     const { ask, callers, failed } = await start(before);
     const wrong: unknown[] = [];
