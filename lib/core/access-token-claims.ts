@@ -8,8 +8,9 @@ import {
   type JWTVerifyGetKey,
 } from "jose";
 import type { KeyObject } from "node:crypto";
+import { deepFreeze } from "../deep-freeze.ts";
 import { CredentialError, type AuthError } from "../errors.ts";
-import { sharedScopes } from "./context.ts";
+import { NO_SCOPES, sharedScopes } from "./context.ts";
 
 /** What a token says, once it proved true. Frozen, as many requests share it. */
 export interface AccessToken {
@@ -53,11 +54,14 @@ export function looksLikeJwt(text: string): boolean {
   return text.length <= MAX_LENGTH && /^[\w-]+\.[\w-]+\.[\w-]+$/.test(text);
 }
 
-/** The header of a token, which may only name a key of ours. @throws {CredentialError} `invalid_token`. */
+/**
+ * The header of a token that {@link looksLikeJwt}, which may only name a key of ours.
+ * @throws {CredentialError} `invalid_token`.
+ */
 export function headerOf(token: string): Partial<JWTHeaderParameters> {
   try {
     const header = decodeProtectedHeader(token);
-    if (REFUSED.every((name) => header[name] === undefined) && isCanonical(token.slice(token.lastIndexOf(".") + 1))) return header;
+    if (REFUSED.every((name) => header[name] === undefined) && isCanonical(token)) return header;
   } catch {
     // refused below
   }
@@ -94,9 +98,12 @@ export async function verifyToken(
   }
 }
 
-/** Whether bits that decode to nothing are zero: one token has one text. @see RFC 4648 section 3.5. */
-function isCanonical(signature: string): boolean {
-  return Buffer.from(signature, "base64url").toString("base64url") === signature;
+/** Whether the signature's bits that decode to nothing are zero: one token has one text. @see RFC 4648 section 3.5. */
+function isCanonical(token: string): boolean {
+  const length = token.length - token.lastIndexOf(".") - 1;
+  // What is left of the last three bytes takes as many characters; none stands for less than a byte.
+  const last = token.slice(-(length % 4 || 4));
+  return length % 4 !== 1 && Buffer.from(last, "base64url").toString("base64url") === last;
 }
 
 /**
@@ -148,7 +155,7 @@ function contentOf(claims: JWTPayload, now: number): AccessToken {
     sessionType: (styp as string | undefined) ?? "full",
     tenantId: (tenant as string | undefined) ?? null,
     roles: Object.freeze((roles as string[] | undefined) ?? []),
-    scopes: sharedScopes(((scope as string | undefined) ?? "").split(" ").filter(Boolean)),
+    scopes: scope ? sharedScopes((scope as string).split(" ").filter(Boolean)) : NO_SCOPES,
     authenticatedAt: authTime === undefined ? null : (authTime as number) * 1000,
     methods: Object.freeze((amr as string[] | undefined) ?? []),
     expiresAt: exp * 1000,
@@ -162,10 +169,4 @@ function isText(value: unknown): value is string {
 
 function areTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.every(isText);
-}
-
-/** So that what one request does to it shows in no other. */
-function deepFreeze<T>(value: T): T {
-  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) Object.values(Object.freeze(value)).forEach(deepFreeze);
-  return value;
 }

@@ -87,7 +87,8 @@ export function sharedScopes(scopes: Iterable<string> = []): ReadonlySet<string>
   return Object.freeze(Object.assign(set, { add: refuse, delete: refuse, clear: refuse }));
 }
 
-const NO_SCOPES = sharedScopes();
+/** Shared by all who were granted none. */
+export const NO_SCOPES = sharedScopes();
 const NONE: readonly string[] = Object.freeze([]);
 
 /** A class for speed: methods live on the prototype, so making one for each request costs a few fields. */

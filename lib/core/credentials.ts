@@ -22,6 +22,8 @@ export interface ResolvedCredential {
  * A bearer is never tried as a cookie, nor a cookie as a bearer.
  */
 export interface Credentials {
+  /** The context of a bearer that came before as an access token, and proved true; `null` for any other. Nothing is asked, or waited for. */
+  seen(bearer: string): AuthContext | null;
   /**
    * `source` is asked for only where it matters.
    * @throws {AuthError} `invalid_token` and the like when it does not hold; {@link StorageError} when nobody can tell.
@@ -54,17 +56,24 @@ export function createCredentials({ sessions, apiKeys, accessTokens, apiKeyPrefi
     return { context: accessTokenContext(await accessTokens.verify(token)), resign: null };
   };
 
+  const byBearer = async (token: string, source: () => RequestSource): Promise<ResolvedCredential> => {
+    // With `await`, as handing on a promise that is not awaited takes two turns more.
+    if (looksLikeApiKey(token, apiKeyPrefix))
+      return { context: apiKeyContext(await apiKeys.authenticate(token, { source: source() })), resign: null };
+    if (looksLikeSessionToken(token)) return await bySession(token, "token");
+    if (accessTokens && looksLikeJwt(token)) return await byAccessToken(token);
+    throw new CredentialError("invalid_token", "The bearer token is none of ours");
+  };
+
   return {
-    async resolve({ kind, token }, source) {
-      // With `await`, as handing on a promise that is not awaited takes two turns more.
-      if (kind === "cookie") return await bySession(token, "session");
-      if (kind === "access_cookie") return await byAccessToken(token);
-      if (looksLikeApiKey(token, apiKeyPrefix))
-        return { context: apiKeyContext(await apiKeys.authenticate(token, { source: source() })), resign: null };
-      if (looksLikeSessionToken(token)) return await bySession(token, "token");
-      if (accessTokens && looksLikeJwt(token)) return await byAccessToken(token);
-      throw new CredentialError("invalid_token", "The bearer token is none of ours");
+    seen(bearer) {
+      const token = accessTokens?.seen(bearer);
+      return token ? accessTokenContext(token) : null;
     },
+
+    // Not async: what these promise needs no turn more to be handed on.
+    resolve: ({ kind, token }, source) =>
+      kind === "cookie" ? bySession(token, "session") : kind === "access_cookie" ? byAccessToken(token) : byBearer(token, source),
   };
 }
 

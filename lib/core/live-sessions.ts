@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { deepFreeze } from "../deep-freeze.ts";
 import { NotFoundError, StorageError } from "../errors.ts";
 import type { RecordKey, RecordStore, StoredRecord } from "../storage/record-store.ts";
 import type { Events } from "./events.ts";
@@ -10,7 +11,7 @@ import { readable, reportingUnreadable } from "./unreadable-records.ts";
 export interface LiveSessions {
   /** A record, live or not. One read. */
   load(key: RecordKey): Promise<SessionRecord | null>;
-  /** @throws what `decodeSession` throws, after reporting it; the record stays. */
+  /** A frozen record is read once, into a frozen session. @throws what `decodeSession` throws, after reporting it; the record stays. */
   decode(stored: StoredRecord, id?: string): SessionRecord;
   /** Those that can be read; the others are reported and left out. */
   readable(stored: readonly StoredRecord[]): SessionRecord[];
@@ -30,7 +31,19 @@ export const MAX_ATTEMPTS = 100;
 
 export function createLiveSessions({ store, clock, events }: { store: RecordStore; clock: Clock; events: Events }): LiveSessions {
   const records = new WeakMap<Session, SessionRecord>();
-  const decode = reportingUnreadable(events, sessionCollection, decodeSession);
+  const read = reportingUnreadable(events, sessionCollection, decodeSession);
+  /** What frozen records hold: the store serves those again and again. */
+  const shared = new WeakMap<StoredRecord, SessionRecord>();
+
+  const decode: LiveSessions["decode"] = (stored, id) => {
+    if (!Object.isFrozen(stored)) return read(stored, id);
+    const known = shared.get(stored);
+    if (known) return known;
+    const record = read(stored, id);
+    deepFreeze(record.session);
+    shared.set(stored, record);
+    return record;
+  };
 
   const load: LiveSessions["load"] = async ({ partition, id }) => {
     const stored = await store.get(sessionCollection, { partition, id });

@@ -15,7 +15,7 @@ import type { RefreshTokenText } from "./refresh-token-text.ts";
 import { createSessionActivity } from "./session-activity.ts";
 import type { SessionLife } from "./session-life.ts";
 import { secretMatches, sessionCollection, type Session, type SessionDevice } from "./session-record.ts";
-import { parseSessionId, type ParsedToken, type SessionTokens } from "./session-token.ts";
+import { parseSessionId, type SessionTokens } from "./session-token.ts";
 
 export type { GuestMerge } from "./guest-upgrade.ts";
 export type { IssuedSession, NewSession } from "./new-session.ts";
@@ -148,14 +148,6 @@ export function createSessions(parts: SessionsParts): Sessions {
 
   const endedOrNever = () => failed(new CredentialError("session_not_found", "This session has ended: sign in again"));
 
-  const resolved = async (parsed: ParsedToken, token: string): Promise<Resolution> => {
-    const stored = await store.get(sessionCollection, { partition: parsed.tag, id: parsed.sid });
-    if (!stored) return endedOrNever();
-    const record = sessions.decode(stored, parsed.id);
-    if (!secretMatches(record, parsed.secretHash) || !isLive(record)) return endedOrNever();
-    return { session: remember(record), resign: parsed.current ? null : tokens.resign(token), failure: null };
-  };
-
   return {
     create: (options) => make({ ...options, kind: "user" }),
 
@@ -165,7 +157,11 @@ export function createSessions(parts: SessionsParts): Sessions {
     async resolve(token) {
       const parsed = tokens.parse(token);
       if (!parsed) return failed(new CredentialError("invalid_token", "This is not a session token of ours"));
-      return await resolved(parsed, token);
+      const stored = await store.get(sessionCollection, { partition: parsed.tag, id: parsed.sid });
+      if (!stored) return endedOrNever();
+      const record = sessions.decode(stored, parsed.id);
+      if (!secretMatches(record, parsed.secretHash) || !isLive(record)) return endedOrNever();
+      return { session: remember(record), resign: parsed.current ? null : tokens.resign(token), failure: null };
     },
 
     touch,

@@ -8,30 +8,44 @@ export interface VerifiedTokens {
   remember(text: string, token: AccessToken): AccessToken;
 }
 
+interface Verified {
+  readonly text: string;
+  readonly token: AccessToken;
+}
+
 /** Some 5 MB when both generations are full. */
 const GENERATION = 2048;
+/**
+ * Characters at the end by which a token is looked up: 128 bits of its signature and more. A map goes through every character of a key it is
+ * asked for; comparing the one text found with the one given costs a tenth of that.
+ */
+const TAIL = 24;
 
 export function createVerifiedTokens(clock: Clock, generation = GENERATION): VerifiedTokens {
-  let young = new Map<string, AccessToken>();
-  let old = new Map<string, AccessToken>();
+  let young = new Map<string, Verified>();
+  let old = new Map<string, Verified>();
 
-  const remember: VerifiedTokens["remember"] = (text, token) => {
+  const keep = (tail: string, verified: Verified) => {
     if (young.size >= generation) {
       old = young;
       young = new Map();
     }
-    young.set(text, token);
-    return token;
+    young.set(tail, verified);
   };
 
   return {
     get(text) {
-      const recent = young.get(text);
-      const token = recent ?? old.get(text);
+      const tail = text.slice(-TAIL);
+      const recent = young.get(tail);
+      const verified = recent ?? old.get(tail);
       // What is left of the leeway is the full check's to give.
-      if (!token || clock.now() >= token.expiresAt) return null;
-      return recent ?? remember(text, token);
+      if (!verified || verified.text !== text || clock.now() >= verified.token.expiresAt) return null;
+      if (!recent) keep(tail, verified);
+      return verified.token;
     },
-    remember,
+    remember(text, token) {
+      keep(text.slice(-TAIL), { text, token });
+      return token;
+    },
   };
 }

@@ -7,7 +7,7 @@ import { accessTokenContext, type AccessTokenContext } from "../core/context.ts"
 import { createVerifiedTokens } from "../core/verified-tokens.ts";
 import { AuthError, ConfigError, CredentialError, StorageError } from "../errors.ts";
 import { providerFetch, type Fetch } from "../oauth/http.ts";
-import { bearerOf } from "./extract.ts";
+import { bearerOf, plainBearer } from "./extract.ts";
 import { sendProblem } from "./problem.ts";
 import type { Guard } from "./request.ts";
 import { refuse } from "./require-auth.ts";
@@ -34,8 +34,6 @@ export interface AccessTokenGuardOptions {
 const ALGORITHMS = ["EdDSA", "ES256", "RS256"];
 const NAMES = ["issuer", "audience", "jwksUri", "roles", "scope", "fetch", "clock"];
 const KINDS = new Set(["access_token"] as const);
-/** As nearly everybody writes it; other spellings take the longer way. */
-const SCHEME = "Bearer ";
 
 /**
  * Guards an API that is no latchkey application itself: lets access tokens of another one through, by its published keys, and sets
@@ -78,8 +76,8 @@ export function accessTokenGuard(options: AccessTokenGuardOptions): Guard<Access
 
   return function accessTokenGuardMiddleware(req: Request, res: Response, next: (error?: unknown) => void) {
     // What is remembered has proven true to the letter: nothing is left to ask or to wait for.
-    const { authorization } = req.headers;
-    const known = authorization?.startsWith(SCHEME) ? verified.get(authorization.slice(SCHEME.length)) : null;
+    const text = plainBearer(req);
+    const known = text === null ? null : verified.get(text);
     if (known) return admit(known, req, res, next);
     return identify(req).then(
       (token) => admit(token, req, res, next),

@@ -30,6 +30,17 @@ function withSignature(bearer: string, req: Request, { access }: Pick<Cookies, "
   return signature?.startsWith(".") ? bearer + signature : bearer;
 }
 
+/** As nearly everybody writes it; other spellings take the longer way. */
+const SCHEME = "Bearer ";
+
+/**
+ * What stands behind `Bearer ` in the header, unchecked; `null` where it is spelled otherwise. Good for one thing alone: asking whether just this
+ * text proved true before.
+ */
+export function plainBearer({ headers: { authorization } }: Request): string | null {
+  return authorization?.startsWith(SCHEME) ? authorization.slice(SCHEME.length) : null;
+}
+
 /** The token of the Authorization header; `null` without a header of that scheme. @throws {CredentialError} as {@link extractCredential}. */
 export function bearerOf({ headers: { authorization } }: Request): string | null {
   if (authorization === undefined || !/^bearer(?: |$)/i.test(authorization)) return null;

@@ -410,15 +410,16 @@ describe("a cached store", () => {
     expect(reads()).toBe(5);
   });
 
-  it("shares no bytes with its callers", async () => {
+  it("keeps bytes of its own, and hands out the one frozen record that has them", async () => {
     const { store, inner } = await open({ maxAge: 60 });
     await inner.commit([put(note("a", "intact"))]);
+    (await store.get(notes, note("a")))?.value.fill(0);
 
-    for (let times = 0; times < 3; times++) {
-      const record = await store.get(notes, note("a"));
-      expect(text(record)).toBe("intact");
-      record?.value.fill(0);
-    }
+    const served = await store.get(notes, note("a"));
+
+    expect(text(served)).toBe("intact");
+    expect(Object.isFrozen(served)).toBe(true);
+    expect(await store.get(notes, note("a"))).toBe(served);
   });
 
   it("tells its watchers only after it dropped what they will ask for", async () => {
@@ -528,6 +529,28 @@ describe("the kit on a cached store", () => {
     await here.sessions.revoke(session.id);
 
     for (const { sessions } of [here, there]) expect((await sessions.resolve(token)).session ?? null).toBeNull();
+  });
+
+  it("reads a hot session once, frozen as requests share it, and still ends it by the clock and by its secret", async () => {
+    const clock = createTestClock();
+    const store = cached(memoryStore({ clock }), { clock, maxAge: 60 });
+    await store.get(sessionCollection, note("that it listens"));
+    const { sessions } = createTestKit({ clock, store, life: { idleTtl: 30, absoluteTtl: 600 } });
+    const resolve = async (token: string) => (await sessions.resolve(token)).session;
+    const { token } = await sessions.create({ userId: "ann", data: { cart: ["tea"] } });
+    const other = await sessions.create({ userId: "ann" });
+    await resolve(token);
+
+    const hot = await resolve(token);
+    expect(await resolve(token)).toBe(hot);
+    expect([Object.isFrozen(hot), Object.isFrozen(hot?.data), Object.isFrozen(hot?.data["cart"])]).toEqual([true, true, true]);
+
+    await sessions.rotate(other.session);
+    expect(await resolve(other.token)).toBeNull();
+    expect(await resolve(token)).not.toBe(hot); // read again: a session of the same user was changed
+    expect(await resolve(token)).toEqual(hot);
+    clock.advance(30);
+    expect(await resolve(token)).toBeNull();
   });
 
   it("with notices cut off, another process serves a revoked session for less than a second, and this one not at all", async () => {

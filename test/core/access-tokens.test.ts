@@ -116,6 +116,25 @@ describe("access tokens", () => {
     expect([cache.get("a"), cache.get("b")]).toEqual([token, null]);
   });
 
+  it("rule 30: that were seen before are known by all of their text, not by how it ends", () => {
+    const cache = createVerifiedTokens(createTestClock(0));
+    const token = { expiresAt: 1000 } as Awaited<ReturnType<ReturnType<typeof open>["accessTokens"]["verify"]>>;
+    const ending = "x".repeat(86);
+    cache.remember(`header.claims.${ending}`, token);
+    expect([cache.get(`header.claims.${ending}`), cache.get(`header.others.${ending}`)]).toEqual([token, null]);
+  });
+
+  it("are seen only once they proved true, and only until they expire", async () => {
+    const { accessTokens, clock, issue } = open();
+    const { token } = await issue();
+    expect(accessTokens.seen(token)).toBeNull();
+    const verified = await accessTokens.verify(token);
+    expect(accessTokens.seen(token)).toBe(verified);
+    expect(accessTokens.seen(`${token.slice(0, -1)}`)).toBeNull();
+    clock.advance(900);
+    expect(accessTokens.seen(token)).toBeNull();
+  });
+
   it("of processes with the same secrets are good everywhere; a retired secret's are not", async () => {
     const { token } = await open({ secrets: [OTHER_SECRET] }).issue();
     await expect(open({ secrets: [TEST_SECRET, OTHER_SECRET] }).accessTokens.verify(token)).resolves.toMatchObject({ userId: "user-1" });

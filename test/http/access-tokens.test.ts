@@ -1,3 +1,4 @@
+import express from "express";
 import request from "supertest";
 import { afterEach, describe, expect, it } from "vitest";
 import { requireAuth } from "../../lib/index.ts";
@@ -46,6 +47,24 @@ describe("an access token in the Authorization header", () => {
       expect([status, body.kind, body.userId, body.scopes]).toEqual([200, "access_token", "user-1", ["read"]]);
     }
     expect(calls).toEqual({});
+  });
+
+  it("rule 30: is not waited for once it was seen, is known by all of its text, and ends when it expires", async () => {
+    const { token, clock } = await start();
+    const [header, , signature] = token.split(".");
+    const forged = `${header}.${Buffer.from(JSON.stringify({ sub: "user-2" })).toString("base64url")}.${signature}`;
+    const server = express().use((req, res) => {
+      let waited = false;
+      app.auth(req, res, () => res.json({ waited, userId: req.auth.userId, failure: req.auth.failure?.code ?? null }));
+      waited = true;
+    });
+    const ask = async (text: string) => (await request(server).get("/").set("authorization", `Bearer ${text}`)).body as object;
+
+    expect(await ask(token)).toEqual({ waited: true, userId: "user-1", failure: null });
+    for (let n = 0; n < 2; n += 1) expect(await ask(token)).toEqual({ waited: false, userId: "user-1", failure: null });
+    expect(await ask(forged)).toEqual({ waited: true, userId: null, failure: "invalid_token" });
+    clock.advance(3600);
+    expect(await ask(token)).toEqual({ waited: true, userId: null, failure: "invalid_token" });
   });
 
   it("is asked about where `live` is needed: one read, and refused when its session has ended", async () => {

@@ -29,7 +29,8 @@ export interface CachedOptions {
  *
  * Only `get` of existing records is served so: lists, finds, takes, counters, absent records and values over 16 KB are always asked for,
  * and directory collections too, as epochs must be read as they are. Reads at once are not joined: a later caller would be answered
- * from before it asked. `requireAuth({ live: true })` reads through the same cache.
+ * from before it asked. `requireAuth({ live: true })` reads through the same cache. What is served from here is shared: records are frozen,
+ * and so are the sessions read from them; nobody may write to a record's bytes.
  *
  * @throws {ConfigError} now rather than per request, when an option is out of bounds, or the store is encrypted or cached already.
  * @example encrypted(cached(redisStore({ client })), { keys, indexKey })
@@ -93,7 +94,7 @@ export function cached(store: RecordStore, options: CachedOptions = {}): RecordS
         other.spoilt = true; // it began before, and must not replace what is newer
       }
       const keep = record && !own.spoilt && !closed && !writes.has(place) && record.value.length <= MAX_VALUE;
-      if (keep && isFresh(record, readAt)) entries.set(from.name, { record: copy(record), readAt });
+      if (keep && isFresh(record, readAt)) entries.set(from.name, { record: kept(record), readAt });
       return record;
     } finally {
       underWay.delete(own);
@@ -132,7 +133,7 @@ export function cached(store: RecordStore, options: CachedOptions = {}): RecordS
       if (from.kind !== "partitioned" || !names.has(from.name)) return store.get(from, key);
       listen();
       const entry = entries.get(from.name, key);
-      return entry && isFresh(entry.record, entry.readAt) ? copy(entry.record) : read(from, key, now());
+      return entry && isFresh(entry.record, entry.readAt) ? entry.record : read(from, key, now());
     },
 
     take: async (from, key) => writing([from.name], key.partition, () => store.take(from, key)),
@@ -194,7 +195,7 @@ function isWithin(span: number, start: Instant, end: Instant): boolean {
   return age >= 0 && age < span && end.tick - start.tick < span;
 }
 
-/** A record that shares nothing with its original. */
-function copy(record: StoredRecord): StoredRecord {
-  return { ...record, value: Buffer.from(record.value) };
+/** A record that shares nothing with its original. It is handed out again and again, and frozen to say so: what is made of it may be kept with it. */
+function kept(record: StoredRecord): StoredRecord {
+  return Object.freeze({ ...record, value: Buffer.from(record.value) });
 }
