@@ -96,6 +96,8 @@ export function resolvePasswordsOptions(options: PasswordsOptions, defaults: { r
   } = options;
   if (minLength !== undefined && unsafeMinLength !== undefined)
     throw new ConfigError("passwords.unsafeMinLength", "give it or minLength, not both");
+  if (minLength !== undefined && minLength >= 8 && minLength < 15)
+    throw new ConfigError("passwords.minLength", "give 15 to 64, or unsafeMinLength where a password is not all that protects an account");
   assertTexts("passwords.blocklist", blocklist);
   assertFlag("passwords.requireConfirmedEmail", requireConfirmedEmail);
   for (const [name, hook] of Object.entries({ onSignUp, onSignIn })) {

@@ -61,6 +61,7 @@ describe("the password policy", () => {
   it("goes below 15 only by an option that says what it is", () => {
     expect(() => policyOf({ minLength: 12 })).toThrow(/minLength/);
     expect(() => policyOf({ unsafeMinLength: 7 })).toThrow(/unsafeMinLength/);
+    expect(() => policyOf({ minLength: 8 })).toThrow(/minLength: give 15 to 64, or unsafeMinLength/);
     expect(() => policyOf({ argon2: { passes: 1, memory: 19_456 } })).toThrow(/argon2\.memory/);
   });
 });
