@@ -18,7 +18,7 @@ export interface AuditConfig {
 
 /**
  * What is kept unless the application says otherwise: everything about a person, a session or a credential.
- * Left out is what anybody can cause as often as they like, and the faults of the machinery.
+ * Left out is what anybody can cause as often as they like, such as sign-ins over a limit, and the faults of the machinery.
  */
 export const auditedEvents = [
   "user.created", "user.disabled", "user.enabled", "user.roles_changed", "user.deleted", "user.erased", "session.created", "session.rotated",

@@ -113,7 +113,7 @@ export function createAudit({ store, events, config, capacity = 10_000, sleep = 
   };
 
   const stop = events.on("*", (event) => {
-    if (!config.events.has(event.type)) return;
+    if (!config.events.has(event.type) || isOverLimit(event)) return;
     if (waiting.length >= capacity) return void (lost += 1);
     turn += 1;
     const entry = { id: createAuditId(event.at, turn), ...subjectKept(event) } as AuditEntry;
@@ -167,6 +167,11 @@ export function createAudit({ store, events, config, capacity = 10_000, sleep = 
       closed = true;
     },
   };
+}
+
+/** What a limit kept from being tried, anybody can have refused as often as they like: nothing came of it that the tries before do not tell. */
+function isOverLimit(event: AuthEvent): boolean {
+  return event.type === "sign_in.failed" && event.details.code === "rate_limited";
 }
 
 /** An event about somebody erased must not bring their id back. */

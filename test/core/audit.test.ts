@@ -3,6 +3,7 @@ import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { createAudit } from "../../lib/core/audit.ts";
 import { resolveAuditOptions, type AuditOptions } from "../../lib/core/audit-options.ts";
 import { createEvents, type AuthEvent } from "../../lib/core/events.ts";
+import { parseLimit, sourceKey } from "../../lib/core/rate-limits.ts";
 import type { RecordStore } from "../../lib/storage/record-store.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 import { startApp } from "../support/app.ts";
@@ -178,3 +179,39 @@ describe("the audit", () => {
     await app.close();
   });
 });
+
+describe("the audit and those whom nobody knows", () => {
+  it("keeps no more of what one source tries than its limits let it try", async () => {
+    const google = { name: "google", authenticate: () => {} };
+    const app = await startApp({ audit: true, passwords: { requireConfirmedEmail: false }, strategies: [google] });
+    const tries: [string, RequestInit][] = [
+      ["sign-in", json({ email: "ada@example.com", password: "no, not this one either" })],
+      ["magic/verify", json({ email: "ada@example.com", code: "ABCD1234", request_id: `${"a".repeat(22)}.${"a".repeat(22)}` })],
+      ["callback/google?state=made-up", {}],
+    ];
+    // All but five of an hour's, so that the rest is soon tried.
+    for (const [name, max] of [
+      ["callback", 600],
+      ["magicVerify", 300],
+    ] as const) {
+      const limit = parseLimit(`${max}/1h`, name);
+      const take = (ip: string) => app.auth.rateLimits.take(name, String(sourceKey(ip)), limit);
+      await Promise.all(["127.0.0.1", "::1"].flatMap((ip) => Array.from({ length: max - 5 }, () => take(ip))));
+    }
+    for (const [path, init] of tries) {
+      const statuses: number[] = [];
+      for (let count = 0; count < 10; count += 1) statuses.push((await fetch(`${app.url}/auth/${path}`, init)).status);
+      expect(statuses).toEqual([401, 401, 401, 401, 401, 429, 429, 429, 429, 429]);
+    }
+    await app.auth.audit?.flush();
+    const kept = await app.auth.audit?.list();
+    const codes = kept?.entries.map((entry) => (entry.type === "sign_in.failed" ? entry.details.code : entry.type)).sort();
+    const [code, known, password, state] = ["invalid_code", "magic_code.failed", "invalid_credentials", "transaction_not_found"];
+    expect(codes).toEqual([code, known, password, state].flatMap((each) => Array.from({ length: 5 }, () => each)).sort());
+    await app.close();
+  });
+});
+
+function json(body: object): RequestInit {
+  return { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+}

@@ -65,6 +65,7 @@ export const magicRoutes = [
       transport: transportInput,
       return_to: text(2048).optional(),
     }),
+    limit: "300/1h",
     answers: {
       200: signedInSchema,
       303: RETURN_TO,
