@@ -11,8 +11,8 @@ import { tokenFromCookie, tokenFromHeader, verifySignature } from "./token-steps
  * Runs steps over the access token of a request, in order. The first failure wins: steps after it are passed over, but for
  * {@link tellOutcome} and {@link refuseFailure}, which is the only one that answers. Place it after `app.use(auth)`. `req.auth` stays as it is.
  *
- * @throws {ConfigError} now, for a step that comes before one whose result it needs, without exactly one {@link refuseFailure}, with a check
- *   after it, or when `tokens` is not set.
+ * @throws {ConfigError} now, for a step that comes before one whose result it needs, without {@link verifySignature}, without exactly one
+ *   {@link refuseFailure}, with a check after it, or when `tokens` is not set.
  * @example app.use("/api", tokenPipeline(auth, [...accessSteps(), claimHasAll({ scope: ["read"] }), refuseFailure(), assign()]));
  */
 export function tokenPipeline(auth: PipelineAuth, steps: readonly Step[]): RequestHandler {
@@ -56,6 +56,7 @@ function assertOrder(steps: readonly Step[]): void {
     if (needs && !given.has(needs)) throw new ConfigError("tokenPipeline", `${name} must be used after ${GIVERS[needs]}`);
     if (gives) given.add(gives);
   }
+  if (!given.has("claims")) throw new ConfigError("tokenPipeline", "needs verifySignature(): without it any text is a token");
   const acting = steps.findIndex(({ acts }) => acts);
   if (acting === -1 || steps.filter(({ acts }) => acts).length > 1) {
     throw new ConfigError("tokenPipeline", "needs exactly one refuseFailure(): without it whatever fails goes on");

@@ -349,7 +349,10 @@ describe("a pipeline refuses to start", () => {
       [tokenFromHeader(), verifySignature(), refuseFailure(), verifyExpiry()],
       "must be used before refuseFailure()",
     ],
-    ["with nothing", [], "exactly one refuseFailure()"],
+    ["with nothing", [], "needs verifySignature()"],
+    ["with no check of the token", [tokenFromHeader(), refuseFailure()], "needs verifySignature()"],
+    ["with nothing but the step that acts", [refuseFailure()], "needs verifySignature()"],
+    ["with the signature behind the step that acts", [tokenFromHeader(), refuseFailure(), verifySignature()], "before refuseFailure()"],
     ["with what is no step", [null as never], "list of steps"],
   ])("%s", (_, steps, message) => {
     expect(() => tokenPipeline(auth, steps)).toThrow(message);
