@@ -140,6 +140,7 @@ describe.each(["redis", "postgres"] as const)("a provider's tokens, asked for by
       await answered;
       return response;
     }).freshToken(userId, "company");
+    await expect.poll(requests).toBe(1); // it holds the claim
 
     const [newer] = valuesOf((await racers.race({ userId, calls: 1 })).flat());
     answer();

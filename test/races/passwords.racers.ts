@@ -4,6 +4,7 @@ import { resolvePasswordsOptions } from "../../lib/core/password-options.ts";
 import { createPasswordPolicy } from "../../lib/core/password-policy.ts";
 import { createPasswords } from "../../lib/core/passwords.ts";
 import { after, atOnce, outcomeOf, racing, type RaceKit } from "./kit.ts";
+import { refreshing } from "./refresh.racers.ts";
 
 /** Passwords over a kit. Hashing costs no more than a turn, so that the store decides who comes first. */
 export function passwordsOf(kit: RaceKit) {
@@ -65,6 +66,25 @@ export const moves = {
       return (await kit.sessions.create({ userId, epoch, methods: ["password"] })).token;
     });
     return outcomes.flatMap(({ value }) => (value === null ? [] : [value]));
+  },
+
+  /** One racer refreshes ten times, in a session of before, the other resets the password meanwhile. */
+  refreshAndReset: async (
+    kit: RaceKit,
+    { refreshToken, token, steps }: { refreshToken: string; token: string; steps: number },
+    index: number,
+  ) => {
+    if (index === 0) {
+      const { refreshTokens } = refreshing(kit);
+      return atOnce(10, async (n) => {
+        await after(kit, n % 4);
+        return (await refreshTokens.rotate(refreshToken)).refreshToken;
+      });
+    }
+    await after(kit, steps);
+    const { passwords } = passwordsOf(kit);
+    const reset = async () => (await passwords.reset({ token, password: "another password altogether" })) && "reset";
+    return [await outcomeOf(reset)];
   },
 
   /** Fifty attempts, of which one racer's first is right. */

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { arenas, RACE_TIMEOUT, repeat, tally, type Arena } from "./arena.ts";
+import { arenas, RACE_TIMEOUT, repeat, tally, valuesOf, type Arena } from "./arena.ts";
+import { outcomeOf } from "./kit.ts";
 import { moves, passwordsOf } from "./passwords.racers.ts";
+import { refreshing } from "./refresh.racers.ts";
 
 const kinds = arenas(new URL("./passwords.racers.ts", import.meta.url), moves);
 const PASSWORD = "seven purple lighthouses";
@@ -53,6 +55,22 @@ describe.each(kinds)("passwords, raced over $name", { timeout: RACE_TIMEOUT }, (
 
       expect(reset).toEqual(["reset"]);
       for (const token of made) expect((await arena.kit.sessions.resolve(token)).session).toBeNull();
+      expect(await arena.kit.sessions.list(userId)).toEqual([]);
+    }));
+
+  it("rule 8: no refresh token and no session is of use after a reset, whatever was refreshed meanwhile", () =>
+    repeat(rounds, async (round) => {
+      const { email, userId, passwords, tokens } = await register();
+      await passwords.forgot({ email });
+      const { sessions, refreshTokens } = refreshing(arena.kit);
+      const { session } = await sessions.create({ userId, transport: "bearer", methods: ["password"] });
+      const refreshToken = await refreshTokens.issue(session);
+
+      const [refreshed = [], reset] = await arena.race("refreshAndReset", { refreshToken, token: tokens.at(-1) ?? "", steps: round % 6 });
+
+      expect(tally(reset ?? [])).toEqual({ ok: 1 });
+      for (const presented of [refreshToken, ...valuesOf(refreshed)])
+        expect((await outcomeOf(() => refreshTokens.rotate(presented))).code).not.toBeNull();
       expect(await arena.kit.sessions.list(userId)).toEqual([]);
     }));
 
