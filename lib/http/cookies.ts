@@ -1,4 +1,5 @@
 import type { CookieOptions, Response } from "express";
+import type { SessionTransport } from "../core/session-record.ts";
 
 /** How our cookies are written. */
 export interface CookieConfig {
@@ -77,4 +78,23 @@ export function createCookies({ name, accessName, refreshName, secure, sameSite,
     set: (res, cookie, value, seconds) => write(res, cookie, value, Math.max(0, Math.min(Math.floor(seconds), MAX_AGE))),
     clear: (res, cookie) => write(res, cookie, "", 0),
   };
+}
+
+/** How one `createAuth` hands credentials to browsers. */
+export interface Handing {
+  readonly cookies: Cookies;
+  /** Of sign-ins that name none. */
+  readonly transport: SessionTransport;
+}
+
+const handings = new WeakMap<object, Handing>();
+
+/** Makes it known to what acts for a browser without a request, such as tests. */
+export function bindHanding(auth: object, handing: Handing): void {
+  handings.set(auth, handing);
+}
+
+/** What {@link bindHanding} was told; `null` for what is no `auth`. */
+export function handingOf(auth: object): Handing | null {
+  return handings.get(auth) ?? null;
 }

@@ -6,7 +6,7 @@ import { ConfigError, RequestError, StorageError } from "../errors.ts";
 import { isLoopback } from "../loopback.ts";
 import type { AuthConfig } from "../options.ts";
 import { createAuthenticate } from "./authenticate.ts";
-import { createCookies } from "./cookies.ts";
+import { bindHanding, createCookies } from "./cookies.ts";
 import { csrfRefusal } from "./csrf.ts";
 import { createOpenApi } from "./openapi.ts";
 import { addPassportHabits } from "./passport-habits.ts";
@@ -100,6 +100,7 @@ export function createMiddleware(
     return authenticate(req, res, (error?: unknown) => (error ? next(error) : routes(req, res, next)));
   };
 
+  bindHanding(middleware, { cookies, transport: config.session.transport });
   return { middleware, authenticate, router: express.Router({ caseSensitive: true }).use(authenticate, routes) };
 }
 
