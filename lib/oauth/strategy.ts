@@ -52,10 +52,13 @@ export class OAuthStrategy extends passport.Strategy implements ProviderStrategy
   }
 
   override authenticate(req: StrategyRequest, options: AuthenticateOptions = {}): void {
-    this.step(req, options).catch((error: unknown) => {
+    // Given a strategy instead of its name, Passport 0.7 writes what to report to on the strategy itself, where requests at once would meet.
+    const { success, fail, redirect, error: report } = this;
+    const run = Object.assign(Object.create(this) as this, { success, fail, redirect, error: report });
+    run.step(req, options).catch((error: unknown) => {
       const failure = asProviderError(error);
-      if (failure instanceof CredentialError) this.fail(failure, failure.status);
-      else this.error(failure);
+      if (failure instanceof CredentialError) run.fail(failure, failure.status);
+      else run.error(failure);
     });
   }
 

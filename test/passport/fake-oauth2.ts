@@ -31,7 +31,7 @@ export interface FakeOAuth2 extends FakeSide {
 
 /** Options of {@link startFakeOAuth2}. */
 export interface FakeOAuth2Options {
-  /** What the token endpoint, `/token` or Discord's, answers; the access token is a new one each time, and starts with `at-`. */
+  /** What the token endpoint, `/token`, or where Discord and Spotify have it, answers; the access token is a new one each time, and starts with `at-`. */
   tokens: Readonly<Record<string, unknown>>;
   /** What its API says, by path. The first path is the person's. */
   profiles: Readonly<Record<string, unknown>>;
@@ -44,10 +44,12 @@ export async function startFakeOAuth2({ tokens, profiles }: FakeOAuth2Options): 
   const told = new Map<string, Told>();
   const places = { tokens: "/token", profile: Object.keys(profiles)[0] ?? "" };
 
-  const tokenReply = (form: URLSearchParams): [number, unknown] => {
+  const tokenReply = (form: URLSearchParams, authorization = ""): [number, unknown] => {
     const code = codes.get(form.get("code") ?? "");
     codes.delete(form.get("code") ?? "");
-    const client = form.get("client_id") === CLIENT.clientId && form.get("client_secret") === CLIENT.clientSecret;
+    const posted = form.get("client_id") === CLIENT.clientId && form.get("client_secret") === CLIENT.clientSecret;
+    const basic = Buffer.from(authorization.slice("Basic ".length), "base64").toString();
+    const client = posted || decodeURIComponent(basic.replaceAll("+", " ")) === `${CLIENT.clientId}:${CLIENT.clientSecret}`;
     if (!client) return [401, { error: "invalid_client" }];
     const verifier = form.get("code_verifier");
     const proven = verifier === null ? null : createHash("sha256").update(verifier).digest("base64url");
@@ -60,7 +62,7 @@ export async function startFakeOAuth2({ tokens, profiles }: FakeOAuth2Options): 
 
   const server = createServer((req, res) => {
     const url = new URL(req.url ?? "/", "http://fake.example");
-    const path = url.pathname.replace(/(.)\/$/, "$1").replace(/^\/api\/oauth2\/token$/, "/token");
+    const path = url.pathname.replace(/(.)\/$/, "$1").replace(/^\/api(\/oauth2)?\/token$/, "/token");
     requests.push(`${req.method} ${path}`);
     let text = "";
     req.on("data", (chunk: Buffer) => void (text += chunk.toString()));
@@ -70,7 +72,7 @@ export async function startFakeOAuth2({ tokens, profiles }: FakeOAuth2Options): 
       const answer = (status: number, body: string, type = "application/json") => res.writeHead(status, { "content-type": type }).end(body);
       if (once) return answer(once.status ?? 200, once.body, once.type);
       if (req.method === "POST" && path === "/token") {
-        const [status, body] = tokenReply(new URLSearchParams(text));
+        const [status, body] = tokenReply(new URLSearchParams(text), req.headers.authorization);
         return answer(status, JSON.stringify(body));
       }
       const bearer = /^(?:bearer|token) (.+)$/i.exec(req.headers.authorization ?? "")?.[1] ?? url.searchParams.get("access_token") ?? "";
