@@ -97,7 +97,24 @@ describe("the administrators' routes", () => {
     } while (cursor !== null);
     expect(new Set(seen).size).toBe(seen.length);
     expect(seen).toHaveLength(9);
-    for (const query of ["limit=0", "limit=101", "limit=x", "cursor=", "offset=1"]) await get(`users?${query}`).expect(400);
+    for (const query of ["limit=0", "limit=101", "limit=x", "cursor=", "cursor=abc", "cursor=-1", "cursor=%27%20OR%201", "offset=1"])
+      await get(`users?${query}`).expect(400);
+  });
+
+  it("list the many sessions of many people in pages, all of them once", async () => {
+    const users = Array.from({ length: 40 }, (_, n) => `person-${n}`);
+    await Promise.all(users.flatMap((userId) => Array.from({ length: 4 }, () => app.auth.sessions.create({ userId }))));
+    const seen: string[] = [];
+    let cursor: string | null = null;
+    do {
+      const page: { items: { id: string }[]; next_cursor: string | null } = (
+        await get(`sessions?limit=50${cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`}`).expect(200)
+      ).body;
+      seen.push(...page.items.map(({ id }) => id));
+      cursor = page.next_cursor;
+    } while (cursor !== null);
+    expect(new Set(seen).size).toBe(seen.length);
+    expect(seen).toHaveLength(161);
   });
 
   it("rule 44: end a session, all of a user's, a key, a code and a user, and tell who did", async () => {

@@ -175,6 +175,7 @@ export function memoryStore({ clock = systemClock }: MemoryStoreOptions = {}): R
     },
 
     async scan(from, { limit = 100, after } = {}) {
+      if (after !== undefined && !/^\d{1,16}$/.test(after)) throw new ConfigError("scan", "`after` must be the `next` of the page before");
       // In the order of insertion, so that a page can start behind a record that is gone since.
       const rest = live(tableOf(from).all())
         .filter(({ order }) => after === undefined || order > Number(after))

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { AccountSummary } from "../../core/accounts.ts";
 import type { ListedCode, Listing } from "../../core/operators.ts";
+import { ConfigError, RequestError } from "../../errors.ts";
 import type { ApiKey } from "../../core/api-keys.ts";
 import type { ListedSession } from "../../core/sessions.ts";
 import { text } from "../input.ts";
@@ -11,7 +12,7 @@ import { apiKeyView, instant, sessionView, userView } from "../views.ts";
 
 /** A signed-in administrator who authenticated lately: never a key, a token, or a session left open. */
 const ADMIN = { kinds: ["session"], roles: ["admin"], maxAge: 600 } as const;
-const PAGE = z.strictObject({ cursor: text(1024).optional(), limit: z.coerce.number().int().min(1).max(100).default(50) });
+const PAGE = z.strictObject({ cursor: text(8192).optional(), limit: z.coerce.number().int().min(1).max(100).default(50) });
 
 const owned = { user_id: z.string() };
 const adminSessionSchema = sessionSchema
@@ -21,7 +22,13 @@ const adminApiKeySchema = apiKeySchema.extend(owned);
 const adminAccountSchema = accountSchema.extend({ ...owned, pending: z.boolean() });
 
 const pageQuery = ({ cursor, limit }: z.infer<typeof PAGE>) => ({ limit, ...(cursor === undefined ? {} : { after: cursor }) });
-const listed = <T>({ items, next }: Listing<T>, view: (item: T) => object) => ({ json: { items: items.map(view), next_cursor: next } });
+const listed = async <T>(page: Promise<Listing<T>>, view: (item: T) => object) => {
+  const { items, next } = await page.catch((error: unknown) => {
+    // To a store it is a fault of the program; here it came with the request.
+    throw error instanceof ConfigError && error.option === "scan" ? new RequestError("The cursor is not of this list") : error;
+  });
+  return { json: { items: items.map(view), next_cursor: next } };
+};
 const by = ({ req, source }: RouteCall<unknown, unknown, unknown>) => {
   const { userId, tenantId } = signedIn(req);
   return { userId, tenantId, source };
@@ -39,8 +46,8 @@ export const adminRoutes = [
     query: PAGE,
     answers: { 200: pageOf(adminSessionSchema) },
     async handle({ kit, query }) {
-      const { sessions, next } = await kit.sessions.listAll(pageQuery(query));
-      return listed({ items: sessions, next }, sessionItem);
+      const page = kit.sessions.listAll(pageQuery(query)).then(({ sessions, next }) => ({ items: sessions, next }));
+      return await listed(page, sessionItem);
     },
   }),
   route({
@@ -65,7 +72,7 @@ export const adminRoutes = [
     query: PAGE,
     answers: { 200: pageOf(userSchema), problems: ["404 not_found"] },
     async handle({ kit, query }) {
-      return listed(await kit.operators.users(pageQuery(query)), userView);
+      return await listed(kit.operators.users(pageQuery(query)), userView);
     },
   }),
   route({
@@ -103,7 +110,7 @@ export const adminRoutes = [
     query: PAGE,
     answers: { 200: pageOf(adminAccountSchema) },
     async handle({ kit, query }) {
-      return listed(await kit.operators.accounts(pageQuery(query)), accountItem);
+      return await listed(kit.operators.accounts(pageQuery(query)), accountItem);
     },
   }),
   route({
@@ -128,7 +135,7 @@ export const adminRoutes = [
     query: PAGE,
     answers: { 200: pageOf(adminApiKeySchema) },
     async handle({ kit, query }) {
-      return listed(await kit.operators.apiKeys(pageQuery(query)), apiKeyItem);
+      return await listed(kit.operators.apiKeys(pageQuery(query)), apiKeyItem);
     },
   }),
   route({
@@ -153,7 +160,7 @@ export const adminRoutes = [
     query: PAGE,
     answers: { 200: pageOf(adminCodeSchema) },
     async handle({ kit, query }) {
-      return listed(await kit.operators.codes(pageQuery(query)), codeItem);
+      return await listed(kit.operators.codes(pageQuery(query)), codeItem);
     },
   }),
   route({
