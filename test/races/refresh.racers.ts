@@ -25,6 +25,9 @@ const refreshTenTimes = (kit: RaceKit, token: string, grace: number) => {
   return atOnce(10, async () => (await refreshTokens.rotate(token)).refreshToken);
 };
 
+/** In which a session ends. */
+export const WAYS = ["signOut", "revoke", "revokeAll", "disable"] as const;
+
 export const moves = {
   refresh: (kit: RaceKit, { token, grace }: { token: string; grace: number }) => refreshTenTimes(kit, token, grace),
 
@@ -35,10 +38,11 @@ export const moves = {
   /** While both refresh, the first racer ends the session when `steps` answers came. */
   refreshWhileEnded: async (
     kit: RaceKit,
-    { token, id, userId, steps, by }: { token: string; id: string; userId: string; steps: number; by: "revoke" | "revokeAll" | "disable" },
+    { token, id, userId, steps, by }: { token: string; id: string; userId: string; steps: number; by: (typeof WAYS)[number] },
     index: number,
   ) => {
     const ways = {
+      signOut: () => refreshing(kit).refreshTokens.revoke(token),
       revoke: async () => void (await kit.sessions.revoke(id)),
       revokeAll: () => kit.sessions.revokeAll(userId),
       disable: () => kit.managedUsers.disable(userId),
@@ -46,6 +50,19 @@ export const moves = {
     const ending = index === 0 ? after(kit, steps).then(ways[by]) : null;
     const [outcomes] = await Promise.all([refreshTenTimes(kit, token, 10), ending]);
     return outcomes;
+  },
+
+  /** While both refresh, the first racer has the session given new credentials, as a step-up does, when `steps` answers came. */
+  refreshWhileReissued: async (kit: RaceKit, { token, id, steps }: { token: string; id: string; steps: number }, index: number) => {
+    const { sessions, refreshTokens } = refreshing(kit);
+    const reissue = async () => {
+      await after(kit, steps);
+      const session = await sessions.get(id);
+      if (!session) throw new Error("the session is gone");
+      return await refreshTokens.issue((await sessions.rotate(session)).session);
+    };
+    const [refreshed, reissued] = await Promise.all([refreshTenTimes(kit, token, 10), index === 0 ? reissue() : null]);
+    return { refreshed, reissued };
   },
 };
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { arenas, RACE_TIMEOUT, repeat, tally, valuesOf, type Arena } from "./arena.ts";
 import { outcomeOf } from "./kit.ts";
-import { moves, refreshing } from "./refresh.racers.ts";
+import { moves, refreshing, WAYS } from "./refresh.racers.ts";
 
 const kinds = arenas(new URL("./refresh.racers.ts", import.meta.url), moves, { core: true });
 
@@ -55,7 +55,7 @@ describe.each(kinds)("refresh tokens, raced over $name", { timeout: RACE_TIMEOUT
       expect(Object.keys((await arena.kit.sessions.get(id))?.data ?? {})).toHaveLength(10);
     }));
 
-  it.each(["revoke", "revokeAll", "disable"] as const)("rule 8: whatever was refreshed meanwhile, nothing lives on after %s", (by) =>
+  it.each(WAYS)("rule 8: whatever was refreshed meanwhile, nothing lives on after %s", (by) =>
     repeat(rounds, async (round) => {
       const { token, id, userId } = await signIn();
 
@@ -66,6 +66,17 @@ describe.each(kinds)("refresh tokens, raced over $name", { timeout: RACE_TIMEOUT
       for (const presented of [token, ...valuesOf(outcomes)]) expect((await rotate(presented)).code).not.toBeNull();
     }),
   );
+
+  it("rule 12: once a session was given new credentials, none of the refresh tokens before is of use, and the new one is", () =>
+    repeat(rounds, async (round) => {
+      const { token, id } = await signIn();
+
+      const results = await arena.race("refreshWhileReissued", { token, id, steps: round % 6 });
+
+      const before = [token, ...valuesOf(results.flatMap(({ refreshed }) => refreshed))];
+      for (const presented of before) expect((await rotate(presented)).code).toBe("session_not_found");
+      expect((await rotate(results[0]?.reissued ?? "")).code).toBeNull();
+    }));
 
   it("rule 31: a token that comes back after the grace ends the session for all processes, and says so", () =>
     repeat(Math.ceil(rounds / 4), async () => {
