@@ -7,6 +7,7 @@ import type { Cookies } from "./cookies.ts";
 import { readCookie } from "./extract.ts";
 import type { PassportHabits } from "./services.ts";
 import { requestSource } from "./source.ts";
+import { assertNoProfile } from "./strategy-user.ts";
 
 /** `req.login` and `req.logout` over our own sessions; afterwards `req.auth` is what it became. */
 export function createPassportHabits(
@@ -19,13 +20,17 @@ export function createPassportHabits(
   return {
     async login(req, user) {
       assertKnown(req);
+      if (typeof user === "object" && user !== null) assertNoProfile(user);
       const userId = typeof user === "string" ? user : (user as { id?: unknown } | null)?.id;
       if (typeof userId !== "string" || userId === "") throw new RequestError("req.login needs a user with an id");
       const source = requestSource(req);
       const before = req.auth.kind === "session" ? req.auth.session.id : req.auth.kind === "access_token" ? req.auth.sessionId : null;
-      const { session, token } = await sessions.upgrade(readCookie(req, cookies.session), { userId, methods: ["login"], source });
+      // At once: who it is, is proven, whatever becomes of the session, and neither waits for the other.
+      const [{ session, token }] = await Promise.all([
+        sessions.upgrade(readCookie(req, cookies.session), { userId, methods: ["login"], source }),
+        magicCodes.clearFailures(userId),
+      ]);
       if (before) await sessions.revoke(before, { reason: "replaced", source });
-      await magicCodes.clearFailures(userId);
       events.emit("sign_in.succeeded", { method: "login", sessionId: session.id }, { userId, source });
       cookies.set(responseOf(req), cookies.session, token, (session.expiresAt - clock.now()) / 1000);
       req.auth = sessionContext(session, scopes);

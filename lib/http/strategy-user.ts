@@ -8,15 +8,20 @@ export type StrategyUser = { readonly identity: Identity; readonly userId: null 
  * What a strategy gave as its user, read as one or the other. A Passport profile is neither, although it has an `id`: that is the
  * provider's, and anybody's among ours.
  *
- * @throws {ConfigError} for a profile, told by what Passport's and passport-discord's have; {@link ProviderError} `provider_error` for what has no id.
+ * @throws {ConfigError} for a profile; {@link ProviderError} `provider_error` for what has no id.
  */
 export function readStrategyUser(user: unknown): StrategyUser {
   const fields = typeof user === "object" && user !== null ? (user as Readonly<Record<string, unknown>>) : {};
   if ("provider" in fields && "subject" in fields) return { identity: user as Identity, userId: null };
-  const profile = "_json" in fields || "_raw" in fields || ("provider" in fields && ("displayName" in fields || "fetchedAt" in fields));
-  if (profile) throw profileIsNoUser();
+  assertNoProfile(fields);
   const { id } = fields;
   if (typeof id !== "string" || id === "")
     throw new ProviderError("provider_error", "The strategy's user has no id: give { id: string } or identify()");
   return { identity: null, userId: id };
+}
+
+/** @throws {ConfigError} for a profile, told by what Passport's and passport-discord's have. */
+export function assertNoProfile(user: object): void {
+  const profile = "_json" in user || "_raw" in user || ("provider" in user && ("displayName" in user || "fetchedAt" in user));
+  if (profile) throw profileIsNoUser();
 }

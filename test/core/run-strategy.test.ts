@@ -181,6 +181,71 @@ describe("passport-local in our runner", () => {
   });
 });
 
+describe("a verify function", () => {
+  type Verify = (...args: unknown[]) => unknown;
+  const verifying = (verify: Verify, call: (verify: Verify, self: Run) => void) =>
+    Object.assign(
+      strategyOf(function () {
+        call((this as unknown as { _verify: Verify })._verify, this);
+      }),
+      { _verify: verify },
+    );
+
+  it("rule 48: is not called once there was an outcome: it might make users of who was refused", async () => {
+    const seen: string[] = [];
+    const late = verifying(
+      () => seen.push("verified"),
+      (verify, self) => {
+        self.error(new Error("the connections could not be read"));
+        verify("token", {}, () => {});
+      },
+    );
+
+    expect(await run(late)).toMatchObject({ kind: "error" });
+    expect(seen).toEqual([]);
+  });
+
+  it("rule 25: gives none of what it was given as its user, nor what the provider said", async () => {
+    const profile = { id: "1", _json: { id: "1" } };
+    for (const user of [profile, profile._json]) {
+      const strategy = verifying(
+        (...args) => (args.at(-1) as (error: unknown, user: unknown) => void)(null, user),
+        (verify, self) => void verify("token", profile, (_error: unknown, given: unknown) => self.success(given)),
+      );
+      expect(await run(strategy)).toMatchObject({ kind: "error", error: { code: "config_error" } });
+    }
+  });
+
+  it("keeps its length and its own properties, by which strategies decide what to pass", async () => {
+    const verify = Object.assign(
+      (_a: unknown, _b: unknown, _c: unknown, done: (error: unknown, user: object) => void) => done(null, { id: "1" }),
+      { own: 7 },
+    );
+    const lengths: unknown[] = [];
+    const strategy = verifying(verify as Verify, (shown, self) => {
+      lengths.push(shown.length, Reflect.get(shown, "own"));
+      shown(1, 2, 3, (_error: unknown, user: unknown) => self.success(user));
+    });
+
+    expect(await run(strategy)).toMatchObject({ kind: "success", user: { id: "1" } });
+    expect(lengths).toEqual([4, 7]);
+  });
+
+  it("rule 48: what is thrown behind a request of an OAuth client is an error, on the strategy's own client too", async () => {
+    const client = { _request: (_url: string, done: (data: string) => void) => setImmediate(done, "null") };
+    const strategy = Object.assign(
+      strategyOf(function () {
+        const { _oauth2 } = this as unknown as { _oauth2: typeof client };
+        _oauth2._request("https://id.example/me", (data) => this.success((JSON.parse(data) as { id: string }).id));
+      }),
+      { _oauth2: client },
+    );
+
+    expect(await run(strategy)).toMatchObject({ kind: "error", error: { code: "provider_error" } });
+    expect(Object.keys(client)).toEqual(["_request"]);
+  });
+});
+
 describe("the state of a redirect", () => {
   it("is the strategy's own state or oauth_token", () => {
     const url = "https://id.example/authorize?client_id=a&state=abc";
