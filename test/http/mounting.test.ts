@@ -2,7 +2,9 @@ import cookieParser from "cookie-parser";
 import express from "express";
 import request from "supertest";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { authenticate, createAuth, errorHandler, requireAuth } from "../../lib/index.ts";
+import type { RecordStore } from "../../lib/storage/record-store.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 import { startApp } from "../support/app.ts";
 import { counting, TEST_SECRET } from "../support/kit.ts";
@@ -146,6 +148,38 @@ describe("app.use(auth)", () => {
     await agent.get("/who").expect({ in: true, out: false });
     await agent.post("/out").expect({ in: false });
     await agent.get("/who").expect({ in: false, out: true });
+  });
+
+  it("waits on a store that keeps order but twice for req.login", async () => {
+    const inner = memoryStore();
+    /** What was asked of the store before it answered anything of it. */
+    let waits: string[][] = [[]];
+    const asking = async <T>(what: string, ask: () => Promise<T>): Promise<T> => {
+      if (waits.at(-1)?.length === 0) setImmediate(() => waits.push([]));
+      waits.at(-1)?.push(what);
+      const answer = await ask();
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      return answer;
+    };
+    const store: RecordStore = {
+      ...inner,
+      get: (from, key) => asking(`get ${from.name}`, () => inner.get(from, key)),
+      commit: (writes) => asking(`commit ${writes.map((write) => write.op).join()}`, () => inner.commit(writes)),
+    };
+    const app = await start({
+      store,
+      routes: (server) =>
+        void server.post("/in", (req, res, next) => req.login({ id: "user-1" }, (error) => (error ? next(error) : res.end()))),
+    });
+    waits = [[]];
+
+    await request(app.server).post("/in").expect(200);
+
+    const read = "get principals";
+    expect(waits.filter((asked) => asked.length > 0)).toEqual([
+      [read, read, read],
+      ["commit insert", read, read],
+    ]);
   });
 
   it("gives Passport's habits to the requests behind it alone", async () => {
