@@ -41,6 +41,8 @@ export async function scanPage({ client, commands, keys, now }: ScanParts, from:
   const records: StoredRecord[] = [];
   let count = limit;
   let exhausted = false;
+  /** How many records the hashes read so far had. */
+  let [hashes, inHashes] = [0, 0];
 
   const add = (record: StoredRecord) => {
     if (!isExpired(record, now())) records.push(record);
@@ -58,7 +60,9 @@ export async function scanPage({ client, commands, keys, now }: ScanParts, from:
 
   const readHashes = async () => {
     const room = limit - records.length;
-    const batch = position.keys.splice(0, Math.min(room, MAX_PARALLEL));
+    // As many as are likely to fill the page: what has no room goes into the position, which has to fit into a URL.
+    const likely = hashes === 0 ? 1 : Math.ceil((room * hashes) / Math.max(1, inHashes));
+    const batch = position.keys.splice(0, Math.min(room, likely, MAX_PARALLEL));
     const pages = await Promise.all(
       batch.map(([key, cursor]) =>
         commands.read(
@@ -70,6 +74,7 @@ export async function scanPage({ client, commands, keys, now }: ScanParts, from:
     for (const { key, next, pairs } of pages) {
       if (next !== "0") position.keys.push([key, next]);
       const partition = partitionOf(keys, key);
+      [hashes, inHashes] = [hashes + 1, inHashes + pairs.length / 2];
       for (let i = 0; i + 1 < pairs.length; i += 2) {
         const [id, bytes] = [pairs[i]?.toString() ?? "", pairs[i + 1]];
         if (records.length >= limit) position.fields.push([key, id]);

@@ -12,7 +12,7 @@ import { apiKeyView, instant, sessionView, userView } from "../views.ts";
 
 /** A signed-in administrator who authenticated lately: never a key, a token, or a session left open. */
 const ADMIN = { kinds: ["session"], roles: ["admin"], maxAge: 600 } as const;
-const PAGE = z.strictObject({ cursor: text(8192).optional(), limit: z.coerce.number().int().min(1).max(100).default(50) });
+const PAGE = z.strictObject({ cursor: text(12 * 1024).optional(), limit: z.coerce.number().int().min(1).max(100).default(50) });
 
 const owned = { user_id: z.string() };
 const adminSessionSchema = sessionSchema
