@@ -52,6 +52,7 @@ beforeAll(async () => {
     ],
     configuration: {
       fetch: async (url, options) => {
+        app.clock.set(Math.max(app.clock.now(), Date.now())); // the provider's own clock goes on
         const answer = await tell(new URLSearchParams(options?.body as URLSearchParams).get("logout_token") ?? "", new URL(url).pathname);
         answers.push(answer.status);
         return answer;
@@ -110,7 +111,7 @@ function logoutToken(
   changes: Record<string, unknown> = {},
   { header = {}, key = ours.privateKey }: { header?: object; key?: CryptoKey | Uint8Array } = {},
 ) {
-  const now = Math.floor(Date.now() / 1000);
+  const now = Math.floor(app.clock.now() / 1000);
   const claims = { iss: provider.issuer, aud: CLIENT.clientId, iat: now, exp: now + 120, jti: "1", sub: "ada", events: EVENTS, ...changes };
   return new SignJWT(claims).setProtectedHeader({ alg: "ES256", kid: "ours", typ: "logout+jwt", ...header }).sign(key);
 }
