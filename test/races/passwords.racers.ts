@@ -53,7 +53,7 @@ export const moves = {
     return atOnce(5, (n) => passwords.reset({ token, password: `password number ${index} of ${n}` }));
   },
 
-  /** One racer signs in four times with the old password and makes sessions, the other resets it meanwhile. */
+  /** One racer signs in again and again with the old password and makes sessions, the other resets it meanwhile. */
   signInAndReset: async (kit: RaceKit, { email, password, token, steps }: SignIn & { token: string; steps: number }, index: number) => {
     const { passwords } = passwordsOf(kit);
     if (index === 1) {
@@ -61,7 +61,8 @@ export const moves = {
       const done = await outcomeOf(() => passwords.reset({ token, password: "another password altogether" }));
       return [done.code ?? "reset"];
     }
-    const outcomes = await atOnce(4, async () => {
+    const outcomes = await atOnce(12, async (n) => {
+      await after(kit, 2 * n); // also while the reset is under way
       const { userId, epoch } = await passwords.signIn({ email, password });
       return (await kit.sessions.create({ userId, epoch, methods: ["password"] })).token;
     });
