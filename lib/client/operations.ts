@@ -202,7 +202,7 @@ export interface Operations {
       | "wrong_account"
       | "wrong_session";
   };
-  /** Signs in with a strategy that takes a form, such as passport-local. */
+  /** Signs in with a strategy that takes a form or a token, such as passport-local or passport-jwt. */
   loginSubmit: {
     input: { provider: string; [field: string]: string | undefined };
     output: LoginSubmitAnswer;
