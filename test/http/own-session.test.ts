@@ -101,6 +101,32 @@ describe.each(["session", "token", "bearer", "cookie", "split"])("who is signed 
     expect((await call("post", "/auth/api-keys", { name: "deploy" })).status).toBe(200);
   });
 
+  it("rule 19: proves by mail what they prove by mail, which never counts as a second factor", async () => {
+    await start();
+    const { call, email, userId, bearer } = await person(transport);
+    const byMail = async () => {
+      const sent = await call("post", "/auth/reauthenticate", { method: "magic_code" });
+      const code = await app.mailbox.waitForCode(email);
+      app.mailbox.clear();
+      app.clock.advance(61);
+      return await call("post", "/auth/reauthenticate", { method: "magic_code", code, request_id: sent.body.request_id as string });
+    };
+    const standing = async () => {
+      const [session] = await app.auth.sessions.list(userId);
+      return { type: session?.type, roles: session?.roles, methods: session?.methods };
+    };
+    const before = await standing();
+    expect((await byMail()).status).toBe(200);
+    expect((await byMail()).status).toBe(200);
+    // Named once, as what it is: nothing says of the session that more than one factor was proven, and it may do no more than before.
+    expect(await standing()).toEqual({ ...before, methods: ["password", "magic_code"] });
+    const said = bearer()?.split(".")[1];
+    if (said === undefined) return;
+    const claims = JSON.parse(Buffer.from(said, "base64url").toString()) as Record<string, unknown>;
+    expect(claims["amr"]).toEqual(["password", "magic_code"]);
+    expect(claims).not.toHaveProperty("acr");
+  });
+
   it("moves to a tenant, and out of it", async () => {
     await start({ session: { membership: () => true } });
     const { call, userId } = await person(transport);
