@@ -56,8 +56,14 @@ function render({ conformance }: BackendResults): string {
       backends.map((name, index) => [String(index + 1), `\`${name}\``, ...sections.map((section) => counted(name, section))]),
     ),
     "## The tests of the kit",
-    "The tests over HTTP, and those of `auth.kv`, `auth.tokens`, erasing, exporting and sweeping, run on memory, Redis, PostgreSQL, MariaDB, " +
-      "SQLite, `routed` (PostgreSQL with Redis), and `encrypted` and `cached` around Redis. CI fails when one fails anywhere. Every wrong input to every route is tried on memory alone.",
+    "The files `test/http/**/*.test.ts`, without `bad-input.test.ts`, and `test/core/auth-storage.test.ts` (`auth.kv`, " +
+      "`auth.tokens`, erasing, exporting and sweeping) run on memory, Redis, PostgreSQL, MariaDB, SQLite, `routed` (PostgreSQL " +
+      "with Redis), and `encrypted` and `cached` around Redis. CI fails when one fails anywhere. `test/http/bad-input.test.ts`, " +
+      "every wrong input to every route, runs on memory alone.",
+    "The races of two processes, `test/races/*.test.ts`, all run on Redis and PostgreSQL, each process with connections of " +
+      "its own; those of caps on sessions, codes, rate limits, refresh tokens and users on MariaDB and one SQLite file too; and " +
+      "all of them, `routed` (PostgreSQL with Redis) included, with `npm run test:soak`, but for `fresh-tokens.test.ts`, which " +
+      "needs Redis and PostgreSQL.",
     "## Rule by rule",
     "The numbers are those of the first table.",
     ...tables.flat(),
