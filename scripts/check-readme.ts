@@ -1,6 +1,6 @@
 /**
  * Checks that what the README and the pages of docs/ show is true: a block that names an example equals that file, every other TypeScript block compiles
- * against the built package, every example runs as it stands, and every link within the repository leads to a file and a heading. Run `npm run build`
+ * against the built package, every example and every block that stands alone runs, and every link within the repository leads to a file and a heading. Run `npm run build`
  * before.
  *
  *     npx tsx scripts/check-readme.ts [--write]      --write copies the examples into the pages first
@@ -53,6 +53,17 @@ const known = {
   auth: `declare const auth: import("latchkey").Auth;`,
 };
 
+/** Takes a free port where a program asks for 3000, and tells which. */
+const anyPort = `
+  import net from "node:net";
+  const listen = net.Server.prototype.listen;
+  net.Server.prototype.listen = function (port, ...rest) {
+    if (port !== 3000) return listen.call(this, port, ...rest);
+    this.once("listening", () => console.log("port " + this.address().port));
+    return listen.call(this, 0, ...rest);
+  };`;
+const preload = `data:text/javascript,${encodeURIComponent(anyPort)}`;
+
 let problems = 0;
 const blocks = [...text.matchAll(/^(?:<!-- (examples\/\S+\.ts) -->\n+)?```ts\n([\s\S]*?)^```$/gm)];
 for (const [, example, source = ""] of blocks) {
@@ -72,20 +83,47 @@ if (types.status !== 0) complain(`the blocks do not compile:\n${types.stdout.rep
 console.log(`${blocks.length} blocks compared and compiled`);
 
 for (const broken of brokenLinks(root, [...pages, "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md"])) complain(broken);
+let ran = 0;
+for (const [, example, source = ""] of new Map(blocks.map((block) => [block[2], block] as const)).values())
+  if (!example && standsAlone(source)) await runBlock(source);
+console.log(`${ran} blocks that stand alone run`);
 for (const example of new Set(blocks.map(([, name]) => name))) if (example) await runExample(example);
 process.exitCode = problems > 0 ? 1 : 0;
 
+/** Whether a block needs neither another one, nor a server, nor an account elsewhere. */
+function standsAlone(source: string): boolean {
+  const imports = [...source.matchAll(/ from "([^"]+)"/g)].map(([, name = ""]) => name);
+  const elsewhere = /^(?:ioredis|pg|mysql2|resend|nodemailer|@opentelemetry\/api|latchkey\/(?:client|better-auth)|\.|vitest)/;
+  const needs = /\b(?:await fetch|freshToken)\b/;
+  const own = Object.keys(known).every(
+    (name) => !new RegExp(`\\b${name}\\b`).test(source) || new RegExp(`\\bconst ${name}\\b`).test(source),
+  );
+  return imports.includes("latchkey") && own && !imports.some((name) => elsewhere.test(name)) && !needs.test(source);
+}
+
+/** Runs a block with secrets in place of what its environment would hold: it has to end well, or to serve; it is stopped then. */
+async function runBlock(source: string): Promise<void> {
+  const index = blocks.findIndex((block) => block[2] === source);
+  const secret = "a secret of the checks, of 32 bytes and more";
+  const names = [...source.matchAll(/process\.env\.([A-Z_]+)/g)].map(([, name = ""]) => name);
+  const { NODE_ENV: _, ...env } = process.env;
+  const own = Object.fromEntries(names.map((name) => [name, name === "BASE_URL" ? "http://localhost:3000" : secret + name]));
+  const block = spawn(process.execPath, ["--import", "tsx", "--import", preload, `block-${index}.ts`], {
+    cwd: project,
+    env: { ...env, ...own },
+  });
+  let output = "";
+  for (const stream of [block.stdout, block.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  const timer = setTimeout(() => block.kill("SIGKILL"), 20_000);
+  block.stdout.on("data", () => /^port \d+$/m.test(output) && block.kill());
+  const [code, signal] = await new Promise<[number | null, string | null]>((done) => block.once("exit", (...end) => done(end)));
+  clearTimeout(timer);
+  if (code === 0 || signal === "SIGTERM") ran += 1;
+  else complain(`a block that stands alone fails:\n${source}\n${output}`);
+}
+
 /** Starts an example as it stands, but for a free port in place of 3000, and asks it who we are. */
 async function runExample(example: string): Promise<void> {
-  const anyPort = `
-    import net from "node:net";
-    const listen = net.Server.prototype.listen;
-    net.Server.prototype.listen = function (port, ...rest) {
-      if (port !== 3000) return listen.call(this, port, ...rest);
-      this.once("listening", () => console.log("port " + this.address().port));
-      return listen.call(this, 0, ...rest);
-    };`;
-  const preload = `data:text/javascript,${encodeURIComponent(anyPort)}`;
   const file = `run-${basename(example)}`;
   writeFileSync(join(project, file), readFileSync(join(root, example), "utf8"));
   const { NODE_ENV: _, ...env } = process.env;
