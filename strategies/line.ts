@@ -1,3 +1,4 @@
+import { assertText } from "../lib/oauth/client-authentication.ts";
 import type { OAuthClientOptions } from "../lib/oauth/client.ts";
 import { oidcStrategy } from "../lib/oauth/provider-strategies.ts";
 import type { OAuthStrategy } from "../lib/oauth/strategy.ts";
@@ -10,6 +11,7 @@ import type { OAuthStrategy } from "../lib/oauth/strategy.ts";
  * @see https://developers.line.biz/en/docs/line-login/integrate-line-login/
  */
 export function line(options: OAuthClientOptions): OAuthStrategy {
+  assertText("line.clientSecret", options?.clientSecret, "set it to the channel's secret, by which ID tokens are signed");
   return oidcStrategy(
     {
       name: "line",

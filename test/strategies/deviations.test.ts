@@ -50,6 +50,10 @@ describe("an ID token that LINE signs by the channel secret", () => {
     expect(errorOf(await run(line))).toMatchObject({ code: "invalid_provider_response" });
   });
 
+  it.each([null, undefined, ""])("rule 29: needs the secret that signs LINE's ID tokens: %o is none", (clientSecret) => {
+    expect(() => line({ clientId: "channel", clientSecret })).toThrow("line.clientSecret");
+  });
+
   it("rule 29: is nothing that another provider's would be taken for", async () => {
     const { run } = await fakeOf("slack", (reply) => ({ ...reply, id_token: signedBy(CLIENT.secret, reply["id_token"]) }), "token");
     const slack = openidCases["slack"]?.make ?? line;
