@@ -2,7 +2,7 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isLoopback } from "../../lib/loopback.ts";
-import { providerFetch, type ProviderHttp } from "../../lib/oauth/http.ts";
+import { createLanes, providerFetch, type ProviderHttp } from "../../lib/oauth/http.ts";
 
 let server: Server;
 let answer: RequestListener;
@@ -115,6 +115,40 @@ describe("requests to a provider", () => {
     await expect(ask("http://localhost:1/", { fetch, plainHttp: "none" })).rejects.toMatchObject({ code: "invalid_provider_response" });
     await expect(ask("http://id.example/", { fetch })).rejects.toMatchObject({ code: "invalid_provider_response" });
     await expect(ask("file:///etc/passwd", { fetch, plainHttp: "all" })).rejects.toMatchObject({ code: "invalid_provider_response" });
+  });
+});
+
+describe("the lanes of requests to one provider", () => {
+  it("rule 43: let so many under way, and the next in when one is over, however it ended", async () => {
+    const lanes = createLanes(2);
+    const open: ((response: Response | Error) => void)[] = [];
+    const fetch = () =>
+      new Promise<Response>((resolve, reject) => open.push((outcome) => (outcome instanceof Error ? reject(outcome) : resolve(outcome))));
+    const asked = [1, 2, 3, 4].map(() => ask(url, { lanes, fetch }).then(({ status }) => status, () => "failed")); // prettier-ignore
+    await expect.poll(() => open.length).toBe(2);
+
+    open[0]?.(new Error("reset"));
+    await expect.poll(() => open.length).toBe(3);
+    open[1]?.(new Response("x".repeat(10)));
+    await expect.poll(() => open.length).toBe(4);
+    for (const end of open.slice(2)) end(new Response("ok"));
+
+    expect(await Promise.all(asked)).toEqual(["failed", 200, 200, 200]);
+  });
+
+  it("rule 43: keep nobody in line beyond the deadline, and no place for who gave up", async () => {
+    const lanes = createLanes(1);
+    const leave = await lanes.enter(AbortSignal.timeout(10_000));
+
+    await expect(ask(url, { lanes, timeout: 0.05 })).rejects.toMatchObject({ code: "provider_unavailable" });
+    leave();
+    leave(); // once
+    const next = await lanes.enter(AbortSignal.timeout(10_000));
+
+    await expect(lanes.enter(AbortSignal.timeout(20))).rejects.toBeDefined();
+    await expect(lanes.enter(AbortSignal.abort())).rejects.toBeDefined();
+    next();
+    await lanes.enter(AbortSignal.timeout(10_000));
   });
 });
 
