@@ -12,7 +12,9 @@ import { addressTag, codeCollection, decodeCodeRequest } from "./magic-code-reco
 import { knownSources } from "./magic-codes.ts";
 import type { ManagedUsers } from "./managed-users.ts";
 import { assertUserId, principalCollection, type Principal, type Principals } from "./principals.ts";
+import { providerSessionCollection } from "./provider-sessions.ts";
 import { sessionCollection, type Session } from "./session-record.ts";
+import { parseSessionId } from "./session-token.ts";
 import type { Sessions } from "./sessions.ts";
 import type { TokenRecord, Tokens } from "./tokens.ts";
 import type { OneTimeTokens } from "./one-time-tokens.ts";
@@ -43,8 +45,8 @@ export interface PersonalDataService {
   /**
    * Removes all that is kept about a user: sessions, API keys, linked accounts and password, tokens, codes, links in mails, sign-ins under way, profile,
    * roles and failures. May be repeated until it succeeds, wherever it was interrupted. When it resolves nothing of theirs is in the store;
-   * limits keep keyed hashes of an address until their windows end, and `auth.kv` is the application's to clear. Reads all open codes and
-   * sign-ins, on Redis by a SCAN of all keys: O(all), blocking nobody.
+   * limits keep keyed hashes of an address until their windows end, and `auth.kv` is the application's to clear. Reads all open codes,
+   * sign-ins and sessions that providers named, on Redis by a SCAN of all keys: O(all), blocking nobody.
    * @throws {RequestError} `invalid_user_id`; {@link StorageError} when it could not be done whole.
    */
   erase(userId: string, from?: { readonly source?: RequestSource | null | undefined }): Promise<void>;
@@ -119,6 +121,13 @@ export function createPersonalData(parts: PersonalDataParts): PersonalDataServic
       await store.commit([{ op: "delete", in: principalCollection, key: directoryKey(userId) }]);
       // With the principal its epoch is gone too: what was being made while all this went on would count again.
       await Promise.all([clear(sessionCollection, ownerTag(userId)), clear(apiKeyCollection, apiKeyTag(userId))]);
+      // Outlive their sessions, and lie where the provider's word for one leads; whose they are is in the name of ours.
+      const ofProviders = await matching(
+        providerSessionCollection,
+        ({ id }) => parseSessionId(id),
+        (session) => session?.partition === ownerTag(userId),
+      );
+      await remove(providerSessionCollection, ofProviders);
       await audit?.forget(userId);
       events.emit("user.erased", {}, { userId, source });
     },

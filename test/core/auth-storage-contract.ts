@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { createAuth } from "../../lib/auth.ts";
 import type { AuthEvent } from "../../lib/core/events.ts";
 import { createKv } from "../../lib/core/kv.ts";
+import { providerSessionCollection } from "../../lib/core/provider-sessions.ts";
 import { createTokens } from "../../lib/core/tokens.ts";
 import { createKeyRing } from "../../lib/crypto/key-ring.ts";
 import { memoryTransport } from "../../lib/email/memory.ts";
@@ -326,7 +327,10 @@ export function authStorageContract(backend: string, open: (clock: TestClock) =>
 
     it("is erased whole: a search of all that rests finds nothing of theirs, and others keep what they have", async () => {
       const { auth, userId, dump, heard, key } = await setUp();
-      const other = await auth.sessions.create({ userId: "somebody-else" });
+      const idp = { provider: "acme", issuer: "https://acme.example", sid: "one for both" };
+      const other = await auth.sessions.create({ userId: "somebody-else", idp });
+      await auth.sessions.create({ userId, idp });
+      await auth.sessions.revoke((await auth.sessions.create({ userId, idp })).session.id);
       await auth.passwords.change({ userId, password: "a long canary of a password" });
       await auth.passwords.changeEmail({ userId, email: "canary-next@example.com" });
       expect(await dump()).toContain("canary-next");
@@ -336,6 +340,8 @@ export function authStorageContract(backend: string, open: (clock: TestClock) =>
       const rest = await dump();
       expect(rest).not.toContain("canary");
       expect(rest).not.toContain(userId);
+      const named = await auth.store.scan(providerSessionCollection);
+      expect(named.records.map(({ id }) => id)).toEqual([other.session.id]);
       await expect(auth.apiKeys.authenticate(key)).rejects.toMatchObject({ code: "invalid_token" });
       expect((await auth.sessions.resolve(other.token)).session).not.toBeNull();
       expect(heard.at(-1)).toMatchObject({ type: "user.erased", userId });
