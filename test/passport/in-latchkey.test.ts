@@ -1,3 +1,4 @@
+import type { Express as App } from "express";
 import type { Strategy } from "passport";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { briefly, locationOf, PAGE, startProviderApp, userOf, type Person, type ProviderApp } from "../support/provider-app.ts";
@@ -15,13 +16,19 @@ interface Started {
   begin(person: Person): Promise<string>;
 }
 
+interface Own {
+  verify?: Verify;
+  passReqToCallback?: boolean;
+  routes?: (app: App) => void;
+}
+
 /** Nothing of Passport but the strategy: no session middleware, no `passport.initialize()`. */
-async function start({ name, start: startProvider, verify }: PassportCase, own: { verify?: Verify; passReqToCallback?: boolean } = {}) {
+async function start({ name, start: startProvider, verify }: PassportCase, own: Own = {}) {
   const provider = await startProvider();
   closing.push(provider);
-  const { verify: given = verify, ...options } = own;
+  const { verify: given = verify, routes, ...options } = own;
   const strategy: Strategy = provider.strategy(given, options);
-  const app = await startProviderApp({ strategies: [strategy] });
+  const app = await startProviderApp({ strategies: [strategy], ...(routes ? { routes } : {}) });
   closing.unshift(app);
   const begin = async (person: Person) => provider.authorize(locationOf(await person.go(`/auth/login/${name}?return_to=/welcome`)));
   return { app, provider, begin } satisfies Started;
@@ -167,6 +174,51 @@ describe.each(CASES.map((each) => [each.package, each] as const))("%s in latchke
 
     expect(answer.status).toBe(401);
     expect(await answer.json()).toMatchObject({ code: "access_denied", detail: "Signing in was cancelled" });
+    await expectNobody(ada);
+  });
+
+  it("rule 23: what one browser began another cannot cancel", async () => {
+    const { app, provider } = await start(each);
+    const [ada, mallory] = [app.person(), app.person()];
+    const begun = locationOf(await ada.go(`/auth/login/${name}`));
+    const cancelled = await provider.authorize(begun, { cancel: true });
+    await mallory.go(`/auth/login/${name}`);
+
+    const refused = await mallory.go(cancelled, { headers: { accept: "application/json" } });
+
+    expect(await briefly(refused)).toEqual([401, "transaction_not_found"]);
+    expect(await briefly(await ada.go(await provider.authorize(begun)))).toEqual([303, "/"]);
+  });
+
+  it("links its account to who is signed in, in the session that began it", async () => {
+    const { app, provider } = await start(each, {
+      routes: (server) =>
+        server.post("/in", (req, res, next) => req.login({ id: "user-1" } as Express.User, (error) => (error ? next(error) : res.end()))),
+    });
+    await app.auth.users.create({ id: "user-1", email: "ada@example.com" });
+    const ada = app.person();
+    await ada.send("POST", "/in");
+    const { url } = (await (await ada.send("POST", `/auth/accounts/${name}/link`, {})).json()) as { url: string };
+
+    const callback = await provider.authorize(url);
+    expect((await app.person().go(callback)).status).toBe(401);
+    expect((await ada.go(callback)).status).toBe(303);
+
+    expect(await app.auth.accounts.listForUser("user-1")).toMatchObject([{ providerId: name, accountId: each.account.accountId }]);
+    expect(await userOf(ada)).toMatchObject({ id: "user-1" });
+  });
+
+  it("rule 28: says that the provider failed, when it is down", async () => {
+    const { app, provider, begin } = await start(each);
+    const ada = app.person();
+    const callback = await begin(ada);
+    closing.splice(closing.indexOf(provider), 1);
+    await provider.close();
+
+    const answer = await ada.go(callback, { headers: { accept: "application/json" } });
+
+    expect(answer.status).toBe(502);
+    expect(await answer.json()).toMatchObject({ code: "provider_error" });
     await expectNobody(ada);
   });
 
