@@ -6,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { startRedis } from "../test/support/services.ts";
 import { accessTokens } from "./access-tokens.ts";
+import { added } from "./added.ts";
 import { startApp, type AppProcess, type Contender } from "./app-process.ts";
 import { backends } from "./backends.ts";
 import { cachedSessions } from "./cached.ts";
@@ -36,6 +37,7 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
   duels,
   memory,
   endings,
+  added: () => added(bench),
   tokens: () => accessTokens(bench),
   cached: () => cachedSessions(bench),
   revocations: () => revocations(bench),
