@@ -327,6 +327,45 @@ describe("the end of a session at the provider", () => {
   });
 });
 
+describe("a logout token", () => {
+  it("rule 29: is read by the keys that ID tokens are checked by", async () => {
+    const provider = await start();
+    const strategy = relyingParty(provider);
+    identityOf(await signIn(provider, strategy));
+
+    expect(await strategy.readLogoutToken(await provider.logoutToken({ sid: "one" }))).toMatchObject({ sessionId: "one" });
+    expect(asked(provider).filter((endpoint) => endpoint === "keys")).toHaveLength(1);
+  });
+
+  it.each([
+    ["never answer", faults.hang(), UNAVAILABLE],
+    ["answer 503", faults.answer(503), UNAVAILABLE],
+    ["answer garbage", faults.garbage(), INVALID],
+    ["answer a page", faults.page(), INVALID],
+  ])("rule 45: is not called wrong while the provider's keys %s, so that it is sent again", async (_, fault, expected) => {
+    const provider = await start();
+    const strategy = relyingParty(provider);
+    const token = await provider.logoutToken({ sub: "ada" });
+    provider.breakOnce("keys", fault);
+
+    await expect(strategy.readLogoutToken(token)).rejects.toMatchObject(expected);
+    expect(await strategy.readLogoutToken(token)).toMatchObject({ subject: "ada" });
+  });
+
+  it("rule 43: of unknown keys, which anybody can make up, has the keys fetched once", async () => {
+    const provider = await start();
+    const strategy = relyingParty(provider);
+    provider.signIdTokens(signedBy({ kid: "made up" }));
+
+    for (let count = 0; count < 10; count += 1)
+      await expect(strategy.readLogoutToken(await provider.logoutToken({ sub: "ada" }))).rejects.toMatchObject({
+        code: "invalid_logout_token",
+      });
+
+    expect(asked(provider).filter((endpoint) => endpoint === "keys")).toHaveLength(1);
+  });
+});
+
 describe("the reply of a token endpoint", () => {
   it.each<[string, Record<string, unknown>]>([
     ["without an access token", { access_token: undefined }],
