@@ -3,6 +3,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import { ConfigError } from "../../lib/errors.ts";
 import { createAuth, requireAuth } from "../../lib/index.ts";
 import type { AuthOptions } from "../../lib/options.ts";
+import { fakeProvider, type FakeProvider } from "../../lib/testing/index.ts";
+import { oidc } from "../../strategies/oidc.ts";
 import { startApp } from "../support/app.ts";
 
 const PASSWORD = "correct horse battery staple";
@@ -182,6 +184,60 @@ describe("an access token", () => {
       const refused = await request(app.server)[method](path).set("authorization", `Bearer ${key}`);
       expect([path, refused.status, refused.body.code]).toEqual([path, 403, "credential_not_allowed"]);
     }
+  });
+});
+
+describe("a provider, where sessions travel as tokens in cookies", () => {
+  let provider: FakeProvider;
+  const withProvider = async (transport: "cookie" | "split" | "bearer") => {
+    provider = await fakeProvider();
+    const { issuer, clientId, clientSecret } = provider;
+    const strategy = oidc({ name: "acme", issuer, clientId, clientSecret: clientSecret ?? "", allowInsecureRequests: true });
+    await start({ session: { transport }, strategies: [strategy] });
+  };
+  afterEach(() => provider.close());
+
+  /** Goes to the provider, agrees, and comes back from there. */
+  const comeBack = async (agent: ReturnType<typeof request.agent>, begun: Response) => {
+    const back = new URL(await provider.authorize((begun.body as { url: string }).url));
+    return agent.get(back.pathname + back.search);
+  };
+
+  it.each([
+    ["cookie", ["sid-access", "sid-refresh"]],
+    ["split", ["sid-access", "sid-refresh"]],
+    ["bearer", ["sid"]], // what would be in the body is lost at a redirect
+  ] as const)("signs in by %s, in what a redirect carries", async (transport, names) => {
+    await withProvider(transport);
+    const agent = request.agent(app.server);
+    const signedIn = await comeBack(agent, await agent.get("/auth/login/acme").expect(200));
+    expect(signedIn.status).toBe(200);
+    expect(cookieNames(signedIn).filter((name) => !name?.endsWith("-oauth"))).toEqual(names);
+  });
+
+  it("rule 25: is linked in the session that asked, and in no other", async () => {
+    await withProvider("cookie");
+    const ada = await person();
+    const eve = await person();
+    const begun = await ada.call("post", "/auth/accounts/acme/link", {});
+    const back = new URL(await provider.authorize(begun.body.url as string));
+    const binding = [begun.headers["set-cookie"] ?? []].flat().map((cookie) => String(cookie).split(";")[0] ?? "");
+    for (const cookie of binding) eve.agent.jar.setCookie(cookie);
+    const stolen = await eve.call("get", back.pathname + back.search);
+    expect([stolen.status, stolen.body.code]).toEqual([403, "wrong_session"]);
+
+    const again = await comeBack(ada.agent, await ada.call("post", "/auth/accounts/acme/link", {}));
+    expect([again.status, again.body]).toEqual([200, { linked: "acme" }]);
+    const linked = (await ada.call("get", "/auth/accounts")).body as { id: string; provider: string }[];
+    expect(linked.map((account) => account.provider).sort()).toEqual(["acme", "credential"]);
+
+    app.clock.advance(601);
+    await ada.agent.post("/auth/refresh").send({}).expect(200);
+    const stale = await ada.call("post", "/auth/accounts/acme/link", {});
+    expect([stale.status, stale.body.code]).toEqual([401, "insufficient_user_authentication"]);
+    await ada.call("post", "/auth/reauthenticate", { method: "password", password: PASSWORD });
+    const { id } = linked.find((account) => account.provider === "acme") ?? { id: "" };
+    expect((await ada.call("delete", `/auth/accounts/${id}`)).status).toBe(200);
   });
 });
 
