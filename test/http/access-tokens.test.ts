@@ -98,11 +98,13 @@ describe("an access token in the Authorization header", () => {
     await request(app.server).get("/me").set("cookie", `sid=${token}`).expect(401);
   });
 
-  it("passes no step-up, and manages neither sessions nor keys", async () => {
-    const { token } = await start();
+  it("passes no step-up, and manages sessions for as long as its own goes on", async () => {
+    const { token, session } = await start();
     await get("/fresh", token).expect(403);
-    await get("/auth/sessions", token).expect(403);
     await get("/auth/me", token).expect(200);
+    await get("/auth/sessions", token).expect(200);
+    await app.auth.sessions.revoke(session.id);
+    await get("/auth/sessions", token).expect(401);
   });
 });
 
