@@ -81,7 +81,7 @@ export const sessionRoutes = [
     limit: "60/1h",
     answers: {
       200: z.strictObject({ guest: z.literal(true), user_id: z.string(), ...sessionTokenFields }),
-      problems: ["400 already_signed_in", "400 insecure_token_transport", "400 session_data_too_large", "401 session_revoked"],
+      problems: ["400 already_signed_in", "400 insecure_token_transport", "413 session_data_too_large", "401 session_revoked"],
     },
     async handle(call) {
       const { kit, req, source, body } = call;
