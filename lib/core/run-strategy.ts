@@ -2,7 +2,7 @@ import type { Strategy } from "passport";
 import { randomToken } from "../crypto/random.ts";
 import { AuthError, ProviderError } from "../errors.ts";
 import { asProviderError, providerFailure } from "./provider-failure.ts";
-import { profileIsNoUser } from "./strategy.ts";
+import { isProviderStrategy, profileIsNoUser } from "./strategy.ts";
 
 /** The one thing that came of running a strategy. */
 export type Outcome =
@@ -92,9 +92,9 @@ export function withState(url: string): { url: string; state: string } {
   return { url: parsed.href, state };
 }
 
-/** Whether a strategy is one of OAuth, of others: it keeps the client that speaks to its provider where passport-oauth1 and -oauth2 do. */
+/** Whether a strategy is one of OAuth: ours, or one that keeps its client where passport-oauth1 and -oauth2 do. */
 export function speaksOAuth(strategy: Strategy): boolean {
-  return CLIENTS.some((name) => name in strategy);
+  return isProviderStrategy(strategy) || CLIENTS.some((name) => name in strategy);
 }
 
 /** Whether an outcome has come. */

@@ -1,6 +1,7 @@
 import type { Express as App } from "express";
 import type { Strategy } from "passport";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { github } from "../../strategies/github.ts";
 import { briefly, locationOf, PAGE, startProviderApp, userOf, type Person, type ProviderApp } from "../support/provider-app.ts";
 import { CASES, type PassportCase, type StartedCase, type Verify } from "./cases.ts";
 
@@ -310,6 +311,17 @@ describe.each(CASES.map((each) => [each.package, each] as const))("%s in latchke
     } finally {
       process.off("uncaughtException", crashes);
     }
+  });
+});
+
+describe("github() in latchkey", () => {
+  it("rule 23: takes no answer of the provider where sign-ins begin", async () => {
+    const app = await startProviderApp({ strategies: [github({ clientId: "gh-client", clientSecret: "gh-secret" })] });
+    closing.push(app);
+
+    const posted = await app.person().send("POST", "/auth/login/github", { code: "x", state: "y" });
+
+    expect(await posted.json()).toEqual({ url: expect.stringMatching(/^https:\/\/github\.com\/.*[?&]state=(?!y&)/) });
   });
 });
 
