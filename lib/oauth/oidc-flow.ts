@@ -72,7 +72,7 @@ export function oidcFlow(provider: OidcProvider, client: OAuthClient): ProviderF
             provider: client.name,
             issuer: idToken.iss,
             tokens: toTokenSet(reply, client.clock.now()),
-            providerSessionId: typeof idToken["sid"] === "string" ? idToken["sid"] : null,
+            providerSessionId: sessionIdOf(idToken),
             authenticatedAt: attempt.reauthenticate ? authTime(idToken) : null,
           });
         },
@@ -149,6 +149,14 @@ function standardClaims(idToken: openid.IDToken, userinfo: Record<string, unknow
   const complete = idToken["email"] !== undefined && idToken["email_verified"] !== undefined;
   const { email, email_verified }: Record<string, unknown> = complete || userinfo["email"] === undefined ? idToken : userinfo;
   return { subject: sub, email, emailVerified: email_verified, name: name ?? preferred_username, image: picture } as Profile;
+}
+
+/** The most characters that a provider's name for its session may have: it is kept with ours. */
+const MAX_SID = 255;
+
+/** `null` for what is no name: signing in does not need it, and a logout token that names the person still finds them. */
+function sessionIdOf({ sid }: openid.IDToken): string | null {
+  return typeof sid === "string" && sid !== "" && sid.length <= MAX_SID ? sid : null;
 }
 
 function authTime({ auth_time }: openid.IDToken): number {

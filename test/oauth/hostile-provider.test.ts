@@ -199,6 +199,46 @@ describe("an ID token", () => {
   });
 });
 
+describe("a session's name at the provider", () => {
+  it.each([[7], [""], [["a"]], ["x".repeat(256)], [{}], [undefined]])("rule 40: is not kept when it is %j", async (sid) => {
+    const provider = await start();
+    provider.change({ idToken: (claims) => ({ ...claims, sid }) });
+
+    expect(identityOf(await signIn(provider)).providerSessionId).toBeNull();
+  });
+
+  it("is kept as it is otherwise", async () => {
+    const provider = await start();
+    provider.change({ idToken: (claims) => ({ ...claims, sid: "x".repeat(255) }) });
+
+    expect(identityOf(await signIn(provider)).providerSessionId).toBe("x".repeat(255));
+  });
+});
+
+describe("the answer to a pushed request", () => {
+  it.each([
+    ["without request_uri", { expires_in: 60 }],
+    ["with a number for request_uri", { request_uri: 7, expires_in: 60 }],
+    ["with an expiry that is a word", { request_uri: "urn:x", expires_in: "soon" }],
+    ["with an error under 201", { error: "invalid_request" }],
+  ])("rule 40: %s, is refused", async (_, body) => {
+    const provider = await start({ pushedRequests: true });
+    provider.break("pushed", faults.answer(201, body));
+
+    expect(await failureOf(provider)).toMatchObject(INVALID);
+  });
+
+  it("rule 28: that repeats our secret has it told to nobody", async () => {
+    const provider = await start({ pushedRequests: true });
+    provider.break("pushed", faults.answer(401, { error: "invalid_client", error_description: `not ${SECRET}` }));
+
+    const error = await failureOf(provider);
+
+    expect(error).toMatchObject({ code: "provider_error", status: 502 });
+    expect(everything(error)).not.toContain(SECRET);
+  });
+});
+
 describe("what a provider says of a person", () => {
   it.each<[string, Record<string, unknown>, object]>([
     ["another subject", { sub: "admin" }, INVALID],
