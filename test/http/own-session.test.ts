@@ -1,11 +1,14 @@
 import request, { type Response } from "supertest";
 import { afterEach, describe, expect, it } from "vitest";
-import { ConfigError } from "../../lib/errors.ts";
+import { sessionCollection } from "../../lib/core/session-record.ts";
+import { ConfigError, StorageError } from "../../lib/errors.ts";
 import { createAuth, requireAuth } from "../../lib/index.ts";
 import type { AuthOptions } from "../../lib/options.ts";
-import { fakeProvider, type FakeProvider } from "../../lib/testing/index.ts";
+import type { RecordStore } from "../../lib/storage/record-store.ts";
+import { createTestClock, fakeProvider, type FakeProvider } from "../../lib/testing/index.ts";
 import { oidc } from "../../strategies/oidc.ts";
 import { startApp } from "../support/app.ts";
+import { openTestStore } from "../support/test-store.ts";
 
 const PASSWORD = "correct horse battery staple";
 const OTHER = "eleven orange windmills";
@@ -149,6 +152,30 @@ describe("an access token", () => {
       const refused = await call("get", path);
       expect([path, refused.status, refused.body.code]).toEqual([path, 401, "session_not_found"]);
     }
+  });
+
+  it("rule 43: is answered 503 while nobody can say whether its session is there, and keeps its cookies", async () => {
+    const clock = createTestClock();
+    const store = openTestStore({ clock });
+    let away = false;
+    const unsteady: RecordStore = {
+      ...store,
+      get: async (from, key) => {
+        if (away && from.name === sessionCollection.name) throw new StorageError("Redis is away");
+        return store.get(from, key);
+      },
+    };
+    await start({ clock, store: unsteady });
+    const { call } = await person("cookie");
+    away = true;
+    for (const path of ["/auth/sessions", "/auth/api-keys", "/auth/accounts"]) {
+      const refused = await call("get", path);
+      expect([path, refused.status, refused.body.code, cookieNames(refused)]).toEqual([path, 503, "storage_unavailable", []]);
+      expect(Number(refused.headers["retry-after"])).toBeGreaterThan(0);
+    }
+    expect((await call("get", "/auth/me")).status).toBe(200);
+    away = false;
+    expect((await call("get", "/auth/sessions")).status).toBe(200);
   });
 
   it("rule 12: is not made fresh by a step-up that was answered with another", async () => {
