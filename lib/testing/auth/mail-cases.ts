@@ -107,7 +107,10 @@ export const mailCases: readonly AuthCase[] = [
       const { address } = await unconfirmed(given);
       const token = await given.mailedToken(address);
       const answers = await Promise.all([1, 2].map(() => given.visitor().post("/email/confirm", { token })));
-      assert.deepEqual(answers.map(({ status }) => status).sort((a, b) => a - b), [200, 401]);
+      assert.deepEqual(
+        answers.map(({ status }) => status).sort((a, b) => a - b),
+        [200, 401],
+      );
       assertRefused(await given.visitor().post("/email/confirm", { token }), 401, "invalid_token");
     },
   },

@@ -85,7 +85,10 @@ export const refreshCases: readonly AuthCase[] = [
 
       const answers = await Promise.all(racers.map((racer) => racer.post("/refresh")));
 
-      assert.deepEqual(answers.map(({ status }) => status).sort((a, b) => a - b), [200, 401]);
+      assert.deepEqual(
+        answers.map(({ status }) => status).sort((a, b) => a - b),
+        [200, 401],
+      );
       const winner = racers[answers.findIndex(({ status }) => status === 200)];
       assert.equal((await winner?.post("/refresh"))?.status, 200);
     },

@@ -77,7 +77,10 @@ export const signUpCases: readonly AuthCase[] = [
 
       const answers = await Promise.all(passwords.map((password) => visitor().post("/sign-up", { email: address, password })));
 
-      assert.deepEqual(answers.map(({ status }) => status).sort((a, b) => a - b), [200, 409]);
+      assert.deepEqual(
+        answers.map(({ status }) => status).sort((a, b) => a - b),
+        [200, 409],
+      );
       for (const answer of answers) {
         if (answer.status === 200) assertCookies(answer, server.cookies, "set");
         else assertRefused(answer, 409);
