@@ -18,7 +18,7 @@ import { createOperators } from "./core/operators.ts";
 import { createOneTimeTokens } from "./core/one-time-tokens.ts";
 import { createPasswordHasher, measuredHasher } from "./core/password-hashing.ts";
 import { createPasswordPolicy } from "./core/password-policy.ts";
-import { createPasswords, type PasswordMail, type Passwords } from "./core/passwords.ts";
+import { createPasswords, type Passwords } from "./core/passwords.ts";
 import { createPrincipals, type Principals } from "./core/principals.ts";
 import { createProviderLogout } from "./core/provider-logout.ts";
 import { createProviderSessions } from "./core/provider-sessions.ts";
@@ -38,15 +38,10 @@ import { createStatelessSessions, type StatelessSessions } from "./core/stateles
 import { directoryUserStore } from "./core/user-directory.ts";
 import { createUsers } from "./core/users.ts";
 import { createKeyRing } from "./crypto/key-ring.ts";
-import { consoleTransport } from "./email/console.ts";
-import type { EmailContent } from "./email/messages.ts";
-import { createEmailQueue } from "./email/queue.ts";
-import { EmailDeliveryError, type EmailMessage, type EmailTransport } from "./email/transport.ts";
-import { ConfigError } from "./errors.ts";
+import { createMailer } from "./email/mailer.ts";
 import { createMiddleware } from "./http/middleware.ts";
-import { mailsCodes } from "./http/route-table.ts";
 import { inspectAuth, type Inspection } from "./inspection.ts";
-import { resolveOptions, type AuthConfig, type AuthOptions } from "./options.ts";
+import { resolveOptions, type AuthOptions } from "./options.ts";
 import type { RecordStore } from "./storage/record-store.ts";
 
 /** What {@link createAuth} makes: an Express middleware that holds the services. Every flow that has a route can be called from code. */
@@ -89,11 +84,6 @@ export interface Auth extends RequestHandler, PersonalDataService {
   /** Ends timers and subscribers, and waits up to 5 s for write-backs and mail. Clients that the application passed stay open. */
   close(): Promise<void>;
 }
-
-/** A production's console keeps what it is told: no code goes there. */
-const nowhere: EmailTransport = {
-  send: () => Promise.reject(new EmailDeliveryError("There is no `email` transport", { retryable: false })),
-};
 
 const DRAIN = 5000;
 
@@ -175,15 +165,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
   };
   const signIn = createSignIn({ users, accounts, principals, events, purge, linkByEmail: config.linkByEmail });
 
-  const transport = config.email ?? (config.production ? nowhere : consoleTransport());
-  const send = (message: EmailMessage) => telemetry.span("latchkey.email.send", {}, async () => transport.send(message));
-  const mail = createEmailQueue({ transport: { send }, clock, events });
-  const sendPasswordMail = ({ kind, to, userId, path, origin, idempotencyKey }: PasswordMail, expiresAt: number) => {
-    const base = config.origin ?? origin;
-    if (path !== null && base === null) throw new ConfigError("baseUrl", "links in mails need it: set it, or give an `origin`");
-    const content = passwordMailContent(config, kind, `${base ?? ""}${path ?? ""}`, Math.round((expiresAt - clock.now()) / 60_000));
-    mail.enqueue({ to, idempotencyKey, ...content }, { expiresAt, userId });
-  };
+  const mailer = createMailer({ clock, events, telemetry, config });
   const magicCodes = createMagicCodes({
     store,
     keys,
@@ -192,14 +174,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     rateLimits,
     principals,
     options: config.magicCodes,
-    send({ to, code, userId, idempotencyKey }, expiresAt) {
-      if (!mailsCodes(config)) throw new ConfigError("email", "codes need a transport, such as smtpTransport({ ... })");
-      const expiresInMinutes = Math.round((expiresAt - clock.now()) / 60_000);
-      mail.enqueue(
-        { to, idempotencyKey, ...config.emailTemplates.magicCode({ appName: config.appName, code, expiresInMinutes }) },
-        { expiresAt, userId },
-      );
-    },
+    send: mailer.sendCode,
   });
 
   const passwords = createPasswords({
@@ -224,10 +199,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     }),
     config: config.passwords,
     basePath: config.basePath,
-    send(mailed, expiresAt) {
-      if (mailsCodes(config)) return sendPasswordMail(mailed, expiresAt);
-      if (mailed.path !== null) throw new ConfigError("email", "links need a transport, such as smtpTransport({ ... })");
-    },
+    send: mailer.sendPasswordMail,
   });
 
   const managedUsers = createManagedUsers({ users, principals, sessions, apiKeys, accounts, events });
@@ -292,33 +264,9 @@ export function createAuth(options: AuthOptions = {}): Auth {
     routes: () => router,
     async close() {
       endSweeper();
-      await Promise.all([background.drain(DRAIN), mail.drain(DRAIN)]);
+      await Promise.all([background.drain(DRAIN), mailer.drain(DRAIN)]);
       await audit?.close(DRAIN);
       await store.close();
     },
   });
-}
-
-/** The words of a mail about a password or an address: ours, or the application's. */
-function passwordMailContent(
-  { appName, emailTemplates }: Pick<AuthConfig, "appName" | "emailTemplates">,
-  kind: PasswordMail["kind"],
-  link: string,
-  expiresInMinutes: number,
-): EmailContent {
-  const content = { appName, link, expiresInMinutes };
-  switch (kind) {
-    case "confirm_email":
-      return emailTemplates.confirmEmail(content);
-    case "change_email":
-      return emailTemplates.changeEmail(content);
-    case "reset_password":
-      return emailTemplates.resetPassword(content);
-    case "account_exists":
-      return emailTemplates.accountExists(content);
-    case "password_changed":
-      return emailTemplates.passwordChanged({ appName });
-    case "email_changed":
-      return emailTemplates.emailChanged({ appName });
-  }
 }

@@ -2,6 +2,7 @@ import express, { type Request, type RequestHandler, type Response, type Router 
 import { anonymousContext, sessionContext } from "../core/context.ts";
 import { createCredentials } from "../core/credentials.ts";
 import type { Kit } from "../core/kit.ts";
+import { sendsMail } from "../email/mailer.ts";
 import { ConfigError, RequestError, StorageError } from "../errors.ts";
 import { isLoopback } from "../loopback.ts";
 import type { AuthConfig } from "../options.ts";
@@ -15,7 +16,7 @@ import { sendProblem } from "./problem.ts";
 import { safeReturnTo } from "./return-to.ts";
 import type { HttpEdge } from "./route.ts";
 import { createRouter } from "./router.ts";
-import { mailsCodes, routeTable } from "./route-table.ts";
+import { routeTable } from "./route-table.ts";
 import { bindServices, boundServices, type Adoption } from "./services.ts";
 
 /**
@@ -39,7 +40,7 @@ export function createMiddleware(
     returnTo: (req, target) => safeReturnTo(target, originOf(req), config.returnToOrigins) ?? "/",
     transport: config.session.transport,
     allowTokensInBrowsers: config.allowTokensInBrowsers,
-    mailsCodes: mailsCodes(config),
+    mailsCodes: sendsMail(config),
     passwords: config.passwordRoutes,
     confirmedPasswords: config.passwordRoutes && config.passwords.requireConfirmedEmail,
     apiKeyScopes: config.apiKeyScopes,

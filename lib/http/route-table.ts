@@ -1,3 +1,4 @@
+import { sendsMail } from "../email/mailer.ts";
 import type { AuthConfig } from "../options.ts";
 import type { AnyRoute } from "./route.ts";
 import { accountRoutes } from "./routes/accounts.ts";
@@ -15,11 +16,6 @@ import { sessionRoutes } from "./routes/sessions.ts";
 import { signInRoutes } from "./routes/sign-in.ts";
 import { signUpRoutes } from "./routes/sign-up.ts";
 
-/** Whether codes are mailed: not in production without a transport. */
-export function mailsCodes({ email, production }: Pick<AuthConfig, "email" | "production">): boolean {
-  return email !== null || !production;
-}
-
 /** Every route that these options switch on, as data: read by the router, and by whatever describes or tests the API. */
 export function routeTable(
   config: Pick<AuthConfig, "email" | "production" | "apiKeyRoutes"> & Partial<Pick<AuthConfig, "tokens" | "passwordRoutes">>,
@@ -29,9 +25,9 @@ export function routeTable(
     ...reauthenticateRoutes,
     ...oauthRoutes,
     ...accountRoutes,
-    ...(mailsCodes(config) ? magicRoutes : []),
+    ...(sendsMail(config) ? magicRoutes : []),
     ...(config.passwordRoutes ? [...signUpRoutes, ...signInRoutes, ...passwordRoutes] : []),
-    ...(config.passwordRoutes && mailsCodes(config) ? [...passwordLinkRoutes, ...emailRoutes] : []),
+    ...(config.passwordRoutes && sendsMail(config) ? [...passwordLinkRoutes, ...emailRoutes] : []),
     ...(config.apiKeyRoutes ? apiKeyRoutes : []),
     ...(config.tokens ? [...(config.tokens.stateless ? [] : refreshRoutes), ...jwksRoutes] : []),
     ...adminRoutes,
