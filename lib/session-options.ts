@@ -1,5 +1,5 @@
 import { assertOptions, assertTexts } from "./check-options.ts";
-import { sharedScopes } from "./core/context.ts";
+import { sharedScopes } from "./core/scopes.ts";
 import type { Membership } from "./core/membership.ts";
 import { hasRefreshTokens, TRANSPORTS, type SessionTransport } from "./core/session-record.ts";
 import { resolveSessionLife } from "./core/session-life.ts";

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import express from "express";
 import { format, resolveConfig } from "prettier";
 import { consoleTransport } from "../lib/email/console.ts";
-import type { OpenApiDocument, OpenApiOperation } from "../lib/http/openapi.ts";
+import type { OpenApiDocument, OpenApiOperation } from "../lib/http/openapi-document.ts";
 import { createAuth } from "../lib/index.ts";
 
 export const operationsFile = fileURLToPath(new URL("../lib/client/operations.ts", import.meta.url));

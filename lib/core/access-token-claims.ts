@@ -9,8 +9,8 @@ import {
 } from "jose";
 import type { KeyObject } from "node:crypto";
 import { deepFreeze } from "../deep-freeze.ts";
+import { NO_SCOPES, sharedScopes } from "./scopes.ts";
 import { CredentialError, type AuthError } from "../errors.ts";
-import { NO_SCOPES, sharedScopes } from "./context.ts";
 
 /** What a token says, once it proved true. Frozen, as many requests share it. */
 export interface AccessToken {

@@ -1,6 +1,7 @@
 import type { AuthError } from "../errors.ts";
 import type { AccessToken } from "./access-token-claims.ts";
 import type { ApiKey } from "./api-keys.ts";
+import { NO_SCOPES } from "./scopes.ts";
 import type { Session } from "./sessions.ts";
 
 /** How a request proved who it is. */
@@ -78,17 +79,6 @@ export interface ApiKeyContext extends ContextShape {
   readonly isAuthenticated: true;
 }
 
-/** A set that many requests share: it throws when it should change. */
-export function sharedScopes(scopes: Iterable<string> = []): ReadonlySet<string> {
-  const set = new Set(scopes);
-  const refuse = () => {
-    throw new TypeError("Scopes are granted with a credential, never added to one");
-  };
-  return Object.freeze(Object.assign(set, { add: refuse, delete: refuse, clear: refuse }));
-}
-
-/** Shared by all who were granted none. */
-export const NO_SCOPES = sharedScopes();
 const NONE: readonly string[] = Object.freeze([]);
 
 /** A class for speed: methods live on the prototype, so making one for each request costs a few fields. */

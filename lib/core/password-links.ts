@@ -5,7 +5,7 @@ import { normaliseEmail } from "./email-address.ts";
 import type { RequestSource } from "./events.ts";
 import { invalidToken, type TokenPurpose } from "./one-time-tokens.ts";
 import type { PasswordFailures } from "./password-failures.ts";
-import type { PasswordMail, PasswordsParts } from "./passwords.ts";
+import type { PasswordMail, PasswordsParts } from "./password-parts.ts";
 import { parseLimit, sourceKey } from "./rate-limits.ts";
 import type { User } from "./users.ts";
 

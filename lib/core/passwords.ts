@@ -1,40 +1,22 @@
-import type { Clock } from "../clock.ts";
 import { ownerTag } from "../crypto/hash.ts";
 import { randomToken } from "../crypto/random.ts";
 import { ConflictError, CredentialError, PermissionError } from "../errors.ts";
-import type { RecordStore } from "../storage/record-store.ts";
-import type { Accounts } from "./accounts.ts";
 import { normaliseEmail } from "./email-address.ts";
-import type { Events, RequestSource } from "./events.ts";
-import type { OneTimeTokens } from "./one-time-tokens.ts";
+import type { RequestSource } from "./events.ts";
 import { createPasswordFailures } from "./password-failures.ts";
-import type { PasswordHasher } from "./password-hashing.ts";
 import { createPasswordLinks, type PasswordLinks } from "./password-links.ts";
-import type { PasswordsConfig } from "./password-options.ts";
+import type { PasswordsParts } from "./password-parts.ts";
 import type { PasswordPolicy } from "./password-policy.ts";
-import type { Principals } from "./principals.ts";
-import { sourceFailureLimit, sourceKey, type RateLimits } from "./rate-limits.ts";
-import type { Session, Sessions } from "./sessions.ts";
-import type { Resolved, SignIn } from "./sign-in.ts";
-import type { User, Users } from "./users.ts";
+import { sourceFailureLimit, sourceKey } from "./rate-limits.ts";
+import type { Session } from "./sessions.ts";
+import type { Resolved } from "./sign-in.ts";
+import type { User } from "./users.ts";
 
 export type { PasswordsOptions } from "./password-options.ts";
+export type { PasswordMail } from "./password-parts.ts";
 
 interface From {
   readonly source?: RequestSource | null | undefined;
-}
-
-/** A mail about a password or an address. `link` is where it leads, when it leads anywhere. */
-export interface PasswordMail {
-  readonly kind: "confirm_email" | "change_email" | "reset_password" | "account_exists" | "password_changed" | "email_changed";
-  /** A canonical address. */
-  readonly to: string;
-  readonly userId: string;
-  /** Below the base URL of the application, such as `/auth/email/confirm?token=...`; `null` in notices. */
-  readonly path: string | null;
-  /** The origin of the request, for development without a `baseUrl`. */
-  readonly origin: string | null;
-  readonly idempotencyKey: string;
 }
 
 export interface SignUp extends From {
@@ -73,30 +55,6 @@ export interface Passwords extends PasswordLinks {
   readonly policy: PasswordPolicy;
   /** Whether a hash that another system wrote is of a format that signing in compares with: argon2, or one of `foreignHashes`. */
   recognises(hash: string): boolean;
-}
-
-export interface PasswordsParts {
-  readonly store: RecordStore;
-  readonly clock: Clock;
-  readonly events: Events;
-  readonly users: Users;
-  readonly accounts: Accounts;
-  readonly principals: Principals;
-  readonly sessions: Sessions;
-  readonly rateLimits: RateLimits;
-  readonly signIn: SignIn;
-  readonly oneTimeTokens: OneTimeTokens;
-  readonly hasher: PasswordHasher;
-  readonly policy: PasswordPolicy;
-  readonly config: PasswordsConfig;
-  /** Such as `/auth`. */
-  readonly basePath: string;
-  /** Ends what a user has: sessions, keys, links in mails. Idempotent. */
-  readonly purge: (userId: string) => Promise<void>;
-  /** Queues a mail and returns at once; it is worth nothing after `expiresAt` (Unix ms). */
-  readonly send: (mail: PasswordMail, expiresAt: number) => void;
-  /** Makes the id of a new user. Default: 16 random bytes. */
-  readonly ids?: () => string;
 }
 
 export function createPasswords(parts: PasswordsParts): Passwords {

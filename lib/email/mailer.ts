@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { Events } from "../core/events.ts";
 import type { MagicCodeMail } from "../core/magic-codes.ts";
-import type { PasswordMail } from "../core/passwords.ts";
+import type { PasswordMail } from "../core/password-parts.ts";
 import type { Telemetry } from "../core/telemetry.ts";
 import { ConfigError } from "../errors.ts";
 import type { AuthConfig } from "../options.ts";

@@ -4,7 +4,7 @@ import type { Kit } from "../core/kit.ts";
 import type { RequestSource } from "../core/events.ts";
 import type { SessionTransport } from "../core/session-record.ts";
 import type { Cookies } from "./cookies.ts";
-import type { OpenApiDocument } from "./openapi.ts";
+import type { OpenApiDocument } from "./openapi-document.ts";
 import type { RequireAuthOptions } from "./require-auth.ts";
 
 /** A problem document as data: its status and its code, such as `401 invalid_token`. */
