@@ -21,11 +21,17 @@ const needServices = [
   "test/**/*.postgres.test.ts",
 ];
 
+/** Of those, what is timed: servers and processes that are stopped, killed or cut off. */
+const timed = ["test/adapters/**/*faults.test.ts", "test/faults/**/*.test.ts", "test/races/fresh-tokens.test.ts"];
+
 /** Tests that need nothing either, but take their time: every wrong input to every route, and stores in files. */
 const thorough = ["test/http/bad-input.test.ts", "test/adapters/*sqlite*.test.ts", "test/core/*.sqlite.test.ts"];
 
 /** Tests that run on every backend: over HTTP, and what an application keeps in the store. */
 const onEveryBackend = ["test/http/**/*.test.ts", "test/core/auth-storage.test.ts"];
+
+/** Through the cache, unless it is chosen: those with what it keeps. */
+const throughCache = ["test/http/own-session.test.ts", "test/http/routes.test.ts", "test/core/auth-storage.test.ts"];
 
 /** Those, on one backend: `openTestStore` opens their stores there. One file after another finds the same process. */
 function httpOn(backend: Backend, name = `http:${backend}`) {
@@ -33,7 +39,7 @@ function httpOn(backend: Backend, name = `http:${backend}`) {
     extends: true as const,
     test: {
       name,
-      include: onEveryBackend,
+      include: name === "http:cached" ? throughCache : onEveryBackend,
       exclude: [...needServices, ...thorough],
       isolate: false,
       provide: { testStore: backend },
@@ -89,9 +95,13 @@ export default defineConfig({
         test: { name: "thorough", include: thorough, exclude: needServices, sequence: { groupOrder: 1 } },
       },
       {
+        extends: true,
+        test: { name: "services", include: needServices, exclude: timed, sequence: { groupOrder: 1 } },
+      },
+      {
         // One file at a time, after the others: a failover must not be timed while something else takes the processor.
         extends: true,
-        test: { name: "services", include: needServices, fileParallelism: false, sequence: { groupOrder: 2 } },
+        test: { name: "timed", include: timed, fileParallelism: false, sequence: { groupOrder: 2 } },
       },
     ],
   },

@@ -58,7 +58,7 @@ function render({ conformance }: BackendResults): string {
     "## The tests of the kit",
     "The files `test/http/**/*.test.ts`, without `bad-input.test.ts`, and `test/core/auth-storage.test.ts` (`auth.kv`, " +
       "`auth.tokens`, erasing, exporting and sweeping) run on memory, Redis, PostgreSQL, MariaDB, SQLite, `routed` (PostgreSQL " +
-      "with Redis), and `encrypted` and `cached` around Redis. CI fails when one fails anywhere. `test/http/bad-input.test.ts`, " +
+      "with Redis), and `encrypted` around Redis; those of sessions and `auth.kv` through `cached`, too. CI fails when one fails anywhere. `test/http/bad-input.test.ts`, " +
       "every wrong input to every route, runs on memory alone.",
     "The races of two processes, `test/races/*.test.ts`, all run on Redis and PostgreSQL, each process with connections of " +
       "its own; those of caps on sessions, codes, rate limits, refresh tokens and users on MariaDB and one SQLite file too; and " +
