@@ -74,7 +74,8 @@ function handle({ app, headers }: Handled): Promise<void> {
     const req = new IncomingMessage(new Socket());
     Object.assign(req, { method: "GET", url: "/me", httpVersionMajor: 1, httpVersionMinor: 1 });
     // Texts made anew, as those of a request are: one that was hashed or compared before would cost less.
-    for (const [name, value] of Object.entries({ host: "localhost", ...headers })) req.headers[name] = Buffer.from(value).toString("latin1");
+    for (const [name, value] of Object.entries({ host: "localhost", ...headers }))
+      req.headers[name] = Buffer.from(value).toString("latin1");
     const res = new ServerResponse(req);
     res.end = () => {
       if (res.statusCode === 200) resolve();

@@ -108,7 +108,9 @@ describe("latchkey doctor", () => {
     clock.advance(3600);
     expect(findingsOf((await doctor({ store })).out)).toEqual([]);
     clock.advance(24 * 3600);
-    expect((await doctor({ store: open() })).out).toContain("still in latchkey_codes; leave createAuth's `sweepEvery` on, or call auth.sweep()");
+    expect((await doctor({ store: open() })).out).toContain(
+      "still in latchkey_codes; leave createAuth's `sweepEvery` on, or call auth.sweep()",
+    );
   });
 
   it("says what a store's keys are needed for", async () => {
