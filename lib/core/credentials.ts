@@ -22,8 +22,8 @@ export interface ResolvedCredential {
  * A bearer is never tried as a cookie, nor a cookie as a bearer.
  */
 export interface Credentials {
-  /** The context of a bearer that came before as an access token, and proved true; `null` for any other. Nothing is asked, or waited for. */
-  seen(bearer: string): AuthContext | null;
+  /** The context of a credential that is known to be good, to the letter, without asking or waiting for anything; `null`: {@link Credentials.resolve} it. */
+  seen(credential: Credential): AuthContext | null;
   /**
    * `source` is asked for only where it matters.
    * @throws {AuthError} `invalid_token` and the like when it does not hold; {@link StorageError} when nobody can tell.
@@ -66,9 +66,14 @@ export function createCredentials({ sessions, apiKeys, accessTokens, apiKeyPrefi
   };
 
   return {
-    seen(bearer) {
-      const token = accessTokens?.seen(bearer);
-      return token ? accessTokenContext(token) : null;
+    seen({ kind, token }) {
+      const proven = kind === "cookie" ? null : accessTokens?.seen(token);
+      if (proven) return accessTokenContext(proven);
+      if (kind === "access_cookie" || !looksLikeSessionToken(token)) return null;
+      const session = sessions.seen(token);
+      if (session?.transport !== (kind === "cookie" ? "session" : "token")) return null;
+      sessions.touch(session);
+      return sessionContext(session, sessionScopes);
     },
 
     // Not async: what these promise needs no turn more to be handed on.

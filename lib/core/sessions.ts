@@ -53,6 +53,8 @@ export interface Sessions {
   createGuest(options?: Pick<NewSession, "data" | "source" | "transport">): Promise<IssuedSession>;
   /** What a token stands for. One store read, none for a forged one; never throws for a bad token. @throws {StorageError} when nobody can tell. */
   resolve(token: string): Promise<Resolution>;
+  /** What {@link Sessions.resolve} would say at once of a good token, where the store holds its record in this process; `null`: nobody knows yet. */
+  seen(token: string): Session | null;
   /**
    * Notes that a session was used: at most once a minute, off the response path; then also checks that its user still stands as it did,
    * and takes it out of a tenant that the user is no member of any more.
@@ -162,6 +164,18 @@ export function createSessions(parts: SessionsParts): Sessions {
       const record = sessions.decode(stored, parsed.id);
       if (!secretMatches(record, parsed.secretHash) || !isLive(record)) return endedOrNever();
       return { session: remember(record), resign: parsed.current ? null : tokens.resign(token), failure: null };
+    },
+
+    seen(token) {
+      const parsed = store.held && tokens.parse(token);
+      const stored = parsed?.current ? store.held?.(sessionCollection, { partition: parsed.tag, id: parsed.sid }) : null;
+      if (!parsed || !stored) return null;
+      try {
+        const record = sessions.decode(stored, parsed.id);
+        return secretMatches(record, parsed.secretHash) && isLive(record) ? remember(record) : null;
+      } catch {
+        return null; // whoever asks is told what is wrong with it
+      }
     },
 
     touch,

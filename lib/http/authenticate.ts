@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from "express";
 import type { Clock } from "../clock.ts";
 import { anonymousContext, type AuthContext } from "../core/context.ts";
-import type { Credentials, ResolvedCredential } from "../core/credentials.ts";
+import type { Credential, Credentials, ResolvedCredential } from "../core/credentials.ts";
 import type { Events } from "../core/events.ts";
 import { AuthError, StorageError } from "../errors.ts";
 import type { Cookies } from "./cookies.ts";
@@ -48,12 +48,12 @@ export function assertKnown({ auth }: Request): void {
  * likewise, so public pages go on and a guard can say exactly what was wrong. Cookies are left alone.
  */
 export function createAuthenticate({ credentials, cookies, csrf, events, clock }: AuthenticateParts): RequestHandler {
-  const resolve = async (req: Request): Promise<ResolvedCredential> => {
+  /** What the request shows; a cookie counts only where no other site can have sent it. @throws {AuthError} */
+  const shown = (req: Request): Credential | null => {
     const credential = extractCredential(req, cookies);
-    if (!credential) return NOBODY;
-    const refusal = credential.kind === "bearer" ? null : csrfRefusal(req, csrf);
+    const refusal = credential === null || credential.kind === "bearer" ? null : csrfRefusal(req, csrf);
     if (refusal) throw refusal;
-    return await credentials.resolve(credential, () => requestSource(req));
+    return credential;
   };
 
   const refused = (error: unknown): AuthContext => {
@@ -68,25 +68,39 @@ export function createAuthenticate({ credentials, cookies, csrf, events, clock }
   };
 
   return function authenticateMiddleware(req, res, next) {
-    // An access token that proved true before, to the letter: nothing is left to ask or to wait for.
+    // What proved true before, to the letter, leaves nothing to ask or to wait for.
     const bearer = plainBearer(req);
-    const seen = bearer === null ? null : credentials.seen(bearer);
-    if (seen) {
-      req.auth = seen;
+    const proven = bearer === null ? null : credentials.seen({ kind: "bearer", token: bearer });
+    if (proven) {
+      req.auth = proven;
       return next();
     }
-    return resolve(req).then(
-      (resolved) => {
-        req.auth = resolved.context;
-        resign(req, res, resolved);
-        next();
-      },
-      (error: unknown) => {
-        req.auth = refused(error);
-        next();
-      },
-    );
+    let credential: Credential | null;
+    try {
+      credential = shown(req);
+    } catch (error) {
+      req.auth = refused(error);
+      return next();
+    }
+    const known = credential ? credentials.seen(credential) : NOBODY;
+    if (known || !credential) {
+      req.auth = known ?? NOBODY;
+      return next();
+    }
+    return credentials
+      .resolve(credential, () => requestSource(req))
+      .then(
+        (resolved) => {
+          req.auth = resolved.context;
+          resign(req, res, resolved);
+          next();
+        },
+        (error: unknown) => {
+          req.auth = refused(error);
+          next();
+        },
+      );
   };
 }
 
-const NOBODY: ResolvedCredential = { context: anonymousContext(), resign: null };
+const NOBODY = anonymousContext();

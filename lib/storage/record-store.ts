@@ -21,6 +21,8 @@ export interface RecordStore {
 
   /** One live record, or `null`. One round trip. */
   get(from: Collection, key: RecordKey): Promise<StoredRecord | null>;
+  /** A live record that `get` would give just now without asking anybody, for callers that need not wait then; `null`: ask. Left out: nothing is held. */
+  held?(from: Collection, key: RecordKey): StoredRecord | null;
   /** Live records of one partition of a partitioned collection, oldest first. One round trip. */
   list(from: Collection, partition: string): Promise<StoredRecord[]>;
   /** Live records of a directory collection whose `lookup` equals `value`, in the order of their ids' bytes. A page under its limit is the last. */

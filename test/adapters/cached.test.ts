@@ -10,7 +10,8 @@ import { directoryCollection, directoryKey, partitionedCollection } from "../../
 import type { NewRecord, RecordStore, Write } from "../../lib/storage/record-store.ts";
 import { createTestClock, recordStoreConformance, type TestClock } from "../../lib/testing/index.ts";
 import { startApp } from "../support/app.ts";
-import { counting, createTestKit } from "../support/kit.ts";
+import { requireAuth } from "../../lib/index.ts";
+import { counting, createTestKit, TEST_SECRET } from "../support/kit.ts";
 
 const SUITE = { collections: ["conformance_notes", "conformance_marks"] };
 
@@ -605,5 +606,80 @@ describe("the kit on a cached store", () => {
     } finally {
       await app.close();
     }
+  });
+});
+
+describe("what a cache holds", () => {
+  it("is given without waiting, as long as a read of it would be", async () => {
+    const { store, inner, clock } = await open({ maxAge: 1 });
+    await inner.commit([put(note("a"))]);
+    expect(store.held?.(notes, note("a"))).toBeNull();
+    await store.get(notes, note("a"));
+    expect(text(store.held?.(notes, note("a")) ?? null)).toBe("a");
+    expect(store.held?.(others, note("a"))).toBeNull();
+    clock.advance(1);
+    expect(store.held?.(notes, note("a"))).toBeNull();
+  });
+
+  it("is gone with a write of one's own, and with the notice of another's", async () => {
+    const { store, inner } = await open();
+    for (const write of [() => store.commit([drop("a")]), () => inner.commit([drop("a")])]) {
+      await inner.commit([put(note("a"))]);
+      await store.get(notes, note("a"));
+      expect(store.held?.(notes, note("a"))).not.toBeNull();
+      await write();
+      expect(store.held?.(notes, note("a"))).toBeNull();
+    }
+  });
+
+  it("lets in the same sessions as the store does, and no others", async () => {
+    const clock = createTestClock();
+    const { store: counted, calls } = counting(memoryStore({ clock }));
+    const { sessions } = createTestKit({ clock, store: cached(counted, { clock, maxAge: 60 }) });
+    const first = await sessions.create({ userId: "alice" });
+    expect(sessions.seen(first.token)).toBeNull();
+    await sessions.resolve(first.token); // that it listens
+    await sessions.resolve(first.token);
+    const reads = calls["get"];
+    expect(sessions.seen(first.token)).toMatchObject({ id: first.session.id, userId: "alice" });
+    expect(sessions.seen(`${first.token.slice(0, -1)}!`)).toBeNull();
+    expect(calls["get"]).toBe(reads);
+
+    const second = await sessions.rotate(first.session);
+    await sessions.resolve(second.token);
+    expect([sessions.seen(first.token), sessions.seen(second.token)]).toEqual([null, expect.objectContaining({ userId: "alice" })]);
+    await sessions.revoke(first.session.id);
+    expect(sessions.seen(second.token)).toBeNull();
+  });
+
+  it("lets in no session that has ended by the clock, or was signed by an older secret", async () => {
+    const clock = createTestClock();
+    const store = cached(memoryStore({ clock }), { clock, maxAge: 60 });
+    const { sessions } = createTestKit({ clock, store, secrets: [TEST_SECRET] });
+    const { token, session } = await sessions.create({ userId: "alice" });
+    const renewed = createTestKit({ clock, store, secrets: ["another secret, as long as it has to be", TEST_SECRET] });
+    expect((await renewed.sessions.resolve(token)).resign).not.toBeNull();
+    expect(renewed.sessions.seen(token)).toBeNull();
+
+    clock.set(session.idleExpiresAt - 1);
+    await sessions.resolve(token);
+    expect(sessions.seen(token)).not.toBeNull();
+    clock.advance(0.001);
+    expect(sessions.seen(token)).toBeNull();
+  });
+
+  it("rule 36: lets nobody in by a cookie that another site sent", async () => {
+    const clock = createTestClock();
+    const app = await startApp({
+      ...{ clock, store: cached(memoryStore({ clock }), { clock, maxAge: 60 }) },
+      routes: (to) => void to.post("/change", requireAuth(), (_req, res) => void res.json({ changed: true })),
+    });
+    const { token } = await app.auth.sessions.create({ userId: "alice" });
+    const send = (site: string) =>
+      fetch(`${app.url}/change`, { method: "POST", headers: { cookie: `sid=${token}`, "sec-fetch-site": site } });
+    for (const site of ["same-origin", "cross-site", "same-origin"]) {
+      expect((await send(site)).status).toBe(site === "cross-site" ? 403 : 200);
+    }
+    await app.close();
   });
 });

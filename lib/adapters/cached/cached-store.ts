@@ -102,6 +102,11 @@ export function cached(store: RecordStore, options: CachedOptions = {}): RecordS
     }
   };
 
+  const held = (from: Collection, key: RecordKey): StoredRecord | null => {
+    const entry = names.has(from.name) ? entries.get(from.name, key) : undefined;
+    return entry && isFresh(entry.record, entry.readAt) ? entry.record : null;
+  };
+
   /** Does a write of ours to one partition, around which nothing of it is served or kept. */
   const writing = async <T>(collections: readonly string[], partition: string, write: () => Promise<T>): Promise<T> => {
     const touched = collections.filter((name) => names.has(name));
@@ -132,9 +137,10 @@ export function cached(store: RecordStore, options: CachedOptions = {}): RecordS
     async get(from, key) {
       if (from.kind !== "partitioned" || !names.has(from.name)) return store.get(from, key);
       listen();
-      const entry = entries.get(from.name, key);
-      return entry && isFresh(entry.record, entry.readAt) ? entry.record : read(from, key, now());
+      return held(from, key) ?? read(from, key, now());
     },
+
+    held,
 
     take: async (from, key) => writing([from.name], key.partition, () => store.take(from, key)),
 
