@@ -57,13 +57,13 @@ export function raceBackends({ core = false }: { core?: boolean } = {}): SharedB
 
 /**
  * Two processes over one Redis, one PostgreSQL, and so on; and, in a quarter of the rounds, two sets of services in this process over
- * one memory store. `core`: on all servers in every run of the tests, see {@link raceBackends}.
+ * one memory store; MariaDB and SQLite get a quarter, too, unless `RACE_ROUNDS` is set. `core`: on all servers in every run of the tests, see {@link raceBackends}.
  */
 export function arenas<M extends Moves>(worker: URL, moves: M, options: { core?: boolean } = {}): ArenaKind<M>[] {
   return [
     ...raceBackends(options).map((backend) => ({
       name: `two processes on ${grounds[backend]}`,
-      rounds: ROUNDS,
+      rounds: ALWAYS.includes(backend) || process.env["RACE_ROUNDS"] ? ROUNDS : Math.ceil(ROUNDS / 4),
       open: () => openProcesses<M>(worker, backend),
     })),
     { name: "one memory store", rounds: Math.ceil(ROUNDS / 4), open: () => openMemory(moves) },
