@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { chown, mkdtemp, readFile, rm } from "node:fs/promises";
 import { connect, createServer, Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -98,10 +99,21 @@ export async function startServerProcess({
       },
       kill: end,
       restart: start,
-      pause: () => void child?.kill("SIGSTOP"),
+      pause: () => child && freeze(child),
       resume: () => void child?.kill("SIGCONT"),
       stop,
     };
+  }
+}
+
+/** Stops a process, and waits until the last of its threads stands still: the signal returns before that. */
+function freeze(child: ChildProcess): void {
+  child.kill("SIGSTOP");
+  const tasks = `/proc/${child.pid}/task`;
+  const stands = (task: string) => /\) [Tt] [^)]*$/.test(readFileSync(`${tasks}/${task}/stat`, "utf8"));
+  const deadline = performance.now() + 1000;
+  while (existsSync(tasks) && !readdirSync(tasks).every(stands)) {
+    if (performance.now() > deadline) throw new Error(`Process ${child.pid} goes on in spite of SIGSTOP`);
   }
 }
 
