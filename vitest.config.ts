@@ -24,8 +24,14 @@ const needServices = [
 /** Of those, what is timed: servers and processes that are stopped, killed or cut off. */
 const timed = ["test/adapters/**/*faults.test.ts", "test/faults/**/*.test.ts", "test/races/fresh-tokens.test.ts"];
 
-/** Tests that need nothing either, but take their time: every wrong input to every route, and stores in files. */
-const thorough = ["test/http/bad-input.test.ts", "test/adapters/*sqlite*.test.ts", "test/core/*.sqlite.test.ts"];
+/** Tests that need nothing either, but take their time: every wrong input to every route, every way of a provider, and stores in files. */
+const thorough = [
+  "test/adapters/*sqlite*.test.ts",
+  "test/core/*.sqlite.test.ts",
+  "test/http/bad-input.test.ts",
+  "test/oauth/hostile-*.test.ts",
+  "test/passport/*.test.ts",
+];
 
 /** Tests that run on every backend: over HTTP, and what an application keeps in the store. */
 const onEveryBackend = ["test/http/**/*.test.ts", "test/core/auth-storage.test.ts"];
