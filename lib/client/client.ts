@@ -58,7 +58,12 @@ export type Client = {
 export function createClient(options: ClientOptions = {}): Client {
   const { apiKey, tokens: keeper = memoryKeeper(), origins = [], onSignedOut } = options;
   const page = (globalThis as { location?: { href: string } }).location?.href;
-  const base = new URL(options.baseUrl ?? "/auth", page);
+  const { baseUrl = "/auth" } = options;
+  if (!URL.canParse(baseUrl, page))
+    throw new TypeError(
+      `latchkey: baseUrl: "${baseUrl}" is no whole URL, and there is no page here: write it as https://app.example.com/auth`,
+    );
+  const base = new URL(baseUrl, page);
   const root = base.href.replace(/\/+$/, "");
   const trusted = new Set([base.origin, ...origins]);
   const send = options.fetch ?? ((request: Request) => fetch(request));

@@ -329,5 +329,6 @@ describe("the client", () => {
   it("needs a whole URL where there is no page", async () => {
     await start();
     expect(() => createClient()).toThrow(TypeError);
+    expect(() => createClient()).toThrow("https://app.example.com/auth");
   });
 });
