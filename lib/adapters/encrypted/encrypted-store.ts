@@ -4,6 +4,7 @@ import { assertStore, assertWithout, wrapperName } from "../../storage/check-sto
 import { assertCommit } from "../../storage/commit.ts";
 import { MIGRATION_PENDING } from "../../storage/finding.ts";
 import type { Collection, NewRecord, RecordKey, RecordStore, StoredRecord, Write } from "../../storage/record-store.ts";
+import { warnOnce } from "../../storage/refused-records.ts";
 import { createEnvelopes, digestOf, explain, sameLookups, type Flaw, type UnreadableRecord } from "./envelope.ts";
 import { createIndexMarks, INDEX_MARK } from "./index-mark.ts";
 import { inspectKeys } from "./inspect-keys.ts";
@@ -170,14 +171,4 @@ const ATTEMPTS = 5;
 /** Of two records at one place. */
 function isSameRecord(left: NewRecord, right: NewRecord): boolean {
   return left.expiresAt === right.expiresAt && Buffer.compare(left.value, right.value) === 0 && sameLookups(left.lookups, right.lookups);
-}
-
-function warnOnce(): (record: UnreadableRecord) => void {
-  const told = new Set<string>();
-  return ({ collection, record, flaw, keyId }) => {
-    const kind = `${collection} ${flaw}`;
-    if (told.has(kind)) return;
-    told.add(kind);
-    process.emitWarning(`latchkey: record ${record} of "${collection}" is refused (${flaw}${keyId === null ? "" : `, key ${keyId}`})`);
-  };
 }

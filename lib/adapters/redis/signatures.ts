@@ -4,6 +4,7 @@ import { constantTimeEqual, sha256 } from "../../crypto/hash.ts";
 import { createKeyRing, type DerivedKey, type KeyRing } from "../../crypto/key-ring.ts";
 import { ConfigError, StorageError } from "../../errors.ts";
 import type { Collection, NewRecord, RecordKey, StoredRecord } from "../../storage/record-store.ts";
+import { warnOnce } from "../../storage/refused-records.ts";
 import { readSecrets, type StoreKeys } from "../encrypted/keys.ts";
 
 /** Where the key of a signed store comes from. */
@@ -106,14 +107,4 @@ function digestOf({ partition, id }: RecordKey): string {
 function explain(flaw: RefusedRecord["flaw"]): Error {
   if (flaw === "unknown_key") return new ConfigError("redisStore.signed.keys", "none of them signed it: put the secret back that did");
   return new Error(flaw === "unsigned" ? "it is not signed" : "it was changed, or belongs elsewhere");
-}
-
-function warnOnce(): (record: RefusedRecord) => void {
-  const told = new Set<string>();
-  return ({ collection, record, flaw }) => {
-    const kind = `${collection} ${flaw}`;
-    if (told.has(kind)) return;
-    told.add(kind);
-    process.emitWarning(`latchkey: record ${record} of "${collection}" is refused (${flaw})`);
-  };
 }
