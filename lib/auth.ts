@@ -66,7 +66,7 @@ export interface Auth extends RequestHandler, PersonalDataService {
   /** Tokens that the application keeps for its users. */
   readonly tokens: Tokens;
   readonly events: Events;
-  /** Where all of it is kept, as the application gave it. */
+  /** Where all of it is kept: what the application gave, measured where there is `telemetry`. */
   readonly store: RecordStore;
   /** For operators: how this is configured and what was found wrong with it, with the store's own findings. Shows no secret. A few reads of the store. */
   inspect(): Promise<Inspection>;
