@@ -1,3 +1,13 @@
+import { sha256 } from "../crypto/hash.ts";
+import type { RecordKey } from "./record-store.ts";
+
+/** Tells a record from others in reports without naming it, as ids may be secret. */
+export function digestOf({ partition, id }: RecordKey): string {
+  return sha256(JSON.stringify([partition, id]))
+    .toString("hex")
+    .slice(0, 16);
+}
+
 /** A stored record that is not what was written, without its name: ids may be secret. */
 interface Refused {
   readonly collection: string;

@@ -4,8 +4,8 @@ import { assertStore, assertWithout, wrapperName } from "../../storage/check-sto
 import { assertCommit } from "../../storage/commit.ts";
 import { MIGRATION_PENDING } from "../../storage/finding.ts";
 import type { Collection, NewRecord, RecordKey, RecordStore, StoredRecord, Write } from "../../storage/record-store.ts";
-import { warnOnce } from "../../storage/refused-records.ts";
-import { createEnvelopes, digestOf, explain, sameLookups, type Flaw, type UnreadableRecord } from "./envelope.ts";
+import { digestOf, warnOnce } from "../../storage/refused-records.ts";
+import { createEnvelopes, explain, sameLookups, type Flaw, type UnreadableRecord } from "./envelope.ts";
 import { createIndexMarks, INDEX_MARK } from "./index-mark.ts";
 import { inspectKeys } from "./inspect-keys.ts";
 import { resolveKeys, type StoreKeys } from "./keys.ts";

@@ -1,8 +1,8 @@
-import { hmacSha256, sha256 } from "../../crypto/hash.ts";
+import { hmacSha256 } from "../../crypto/hash.ts";
 import type { KeyRing } from "../../crypto/key-ring.ts";
 import { openBytes, SEAL_OVERHEAD, sealBytes } from "../../crypto/seal.ts";
 import { ConfigError } from "../../errors.ts";
-import type { Collection, NewRecord, RecordKey, StoredRecord } from "../../storage/record-store.ts";
+import type { Collection, NewRecord, StoredRecord } from "../../storage/record-store.ts";
 
 /**
  * How a value rests: a mark that begins no UTF-8 text, the version of the envelope, the id of the key (6 bytes), then nonce (12),
@@ -107,13 +107,6 @@ export function explain(flaw: Flaw, keyId: string | null): Error {
     case "not_authentic":
       return new Error("it was changed, moved or cut short");
   }
-}
-
-/** Tells a record from others in reports without naming it, as ids may be secret. */
-export function digestOf({ partition, id }: RecordKey): string {
-  return sha256(JSON.stringify([partition, id]))
-    .toString("hex")
-    .slice(0, 16);
 }
 
 /** Whether two records have the same lookups; one that is left out is as good as `null`. */

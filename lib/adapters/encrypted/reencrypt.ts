@@ -1,9 +1,10 @@
 import { assertFlag, assertOptions } from "../../check-options.ts";
 import { ConfigError } from "../../errors.ts";
 import { assertStore, assertWithout } from "../../storage/check-store.ts";
+import { digestOf } from "../../storage/refused-records.ts";
 import type { Collection, DirectoryCollection, NewRecord, RecordStore, StoredRecord } from "../../storage/record-store.ts";
 import { kitCollections } from "../sql/collections.ts";
-import { createEnvelopes, digestOf, sameLookups, sealedUnder, type Envelopes, type Flaw, type UnreadableRecord } from "./envelope.ts";
+import { createEnvelopes, sameLookups, sealedUnder, type Envelopes, type Flaw, type UnreadableRecord } from "./envelope.ts";
 import { INDEX_MARK, markOf } from "./index-mark.ts";
 import { keyIds, resolveKeyIds, resolveKeys, type StoreKeys } from "./keys.ts";
 

@@ -1,10 +1,10 @@
 import { createHmac } from "node:crypto";
 import { assertOptions } from "../../check-options.ts";
-import { constantTimeEqual, sha256 } from "../../crypto/hash.ts";
+import { constantTimeEqual } from "../../crypto/hash.ts";
 import { createKeyRing, type DerivedKey, type KeyRing } from "../../crypto/key-ring.ts";
 import { ConfigError, StorageError } from "../../errors.ts";
 import type { Collection, NewRecord, RecordKey, StoredRecord } from "../../storage/record-store.ts";
-import { warnOnce } from "../../storage/refused-records.ts";
+import { digestOf, warnOnce } from "../../storage/refused-records.ts";
 import { readSecrets, type StoreKeys } from "../encrypted/keys.ts";
 
 /** Where the key of a signed store comes from. */
@@ -98,10 +98,6 @@ function named(lookups: Readonly<Record<string, string | null>>): [string, strin
   return Object.entries(lookups)
     .filter(([, value]) => value !== null)
     .sort(([a], [b]) => (a < b ? -1 : 1));
-}
-
-function digestOf({ partition, id }: RecordKey): string {
-  return sha256(JSON.stringify([partition, id])).toString("hex").slice(0, 16); // prettier-ignore
 }
 
 function explain(flaw: RefusedRecord["flaw"]): Error {
