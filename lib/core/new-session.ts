@@ -7,7 +7,7 @@ import type { Events, RequestSource } from "./events.ts";
 import type { LiveSessions } from "./live-sessions.ts";
 import type { RefreshTokenText } from "./refresh-token-text.ts";
 import { assertUserId, sameEpoch, type Principals } from "./principals.ts";
-import type { ProviderSessions } from "./provider-sessions.ts";
+import type { ProviderAssertion, ProviderSessions } from "./provider-sessions.ts";
 import { idleEnd, lifeOf, type SessionLife } from "./session-life.ts";
 import {
   encodeSession,
@@ -35,6 +35,8 @@ export interface NewSession {
   readonly data?: Readonly<Record<string, unknown>> | undefined;
   readonly source?: RequestSource | null | undefined;
   readonly idp?: Session["idp"] | undefined;
+  /** What a provider that tells of sign-outs vouched for; refused if it told of one since. Default: nothing, so none is looked for. */
+  readonly assertion?: ProviderAssertion | null | undefined;
   /** The epoch at which the proof behind it held. Default: not compared, so an ending between proof and session goes unnoticed. */
   readonly epoch?: Session["epoch"] | undefined;
 }
@@ -71,8 +73,7 @@ export function createSessionMaker(parts: NewSessionsParts) {
   const insert = async (
     userId: string,
     make: (epoch: Session["epoch"], roles: readonly string[]) => Omit<SessionRecord, "version">,
-    single: boolean,
-    proven: Session["epoch"] | undefined,
+    { single, epoch: proven, assertion = null }: Pick<NewSession, "epoch" | "assertion"> & { readonly single: boolean },
   ): Promise<SessionRecord> => {
     const { epoch, principal } = await principals.activeStanding(userId);
     if (proven && !sameEpoch(epoch, proven)) throw endedMeanwhile();
@@ -80,13 +81,11 @@ export function createSessionMaker(parts: NewSessionsParts) {
     await providerSessions?.note(record.session);
     const added: Write = { op: "insert", in: sessionCollection, record: encodeSession(record), max: config.max };
     const writes: Write[] = single ? [{ op: "clear", in: sessionCollection, partition: record.tag }, added] : [added];
+    const look = () => Promise.all([principals.standing(userId), providerSessions?.goesOn(record.session, assertion) ?? true]);
     const inserted = store.commit(writes);
-    const [done, after] = store.ordered
-      ? await Promise.all([inserted, principals.standing(userId)])
-      : [await inserted, await principals.standing(userId)];
+    const [done, [after, goesOn]] = store.ordered ? await Promise.all([inserted, look()]) : [await inserted, await look()];
     if (!done) throw new StorageError("A session could not be stored");
-    const endedThere = (await providerSessions?.goesOn(record.session)) === false;
-    if (endedThere || after.principal.status !== "active" || !sameEpoch(after.epoch, epoch)) {
+    if (!goesOn || after.principal.status !== "active" || !sameEpoch(after.epoch, epoch)) {
       await store.commit([{ op: "delete", in: sessionCollection, key: { partition: record.tag, id: record.sid } }]);
       throw endedMeanwhile();
     }
@@ -132,8 +131,7 @@ export function createSessionMaker(parts: NewSessionsParts) {
           idp: options.idp ?? null,
         },
       }),
-      kind === "user" && config.policy === "single",
-      options.epoch,
+      { single: kind === "user" && config.policy === "single", epoch: options.epoch, assertion: options.assertion },
     );
     const session = sessions.remember(record);
     events.emit(

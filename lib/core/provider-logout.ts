@@ -18,7 +18,8 @@ export interface LoggedOut {
 export interface ProviderLogout {
   /**
    * Does what a logout token says, once: of the same token again nothing comes. Ends the sessions made from the provider's session, or,
-   * where it names none, all that its subject made there. Three writes, and a read and a write for each session or user.
+   * where it names none, all that its subject made there; also those that are being made meanwhile, from what the provider vouched for
+   * before. Up to five writes, and a read and a write for each session or user.
    */
   withToken(token: LogoutToken, from: LogoutFrom): Promise<LoggedOut>;
   /** Ends the sessions made from a session of the provider. */
@@ -59,9 +60,9 @@ export function createProviderLogout({ store, accounts, sessions, providerSessio
     return { ended: revoked };
   };
 
-  const withSession: ProviderLogout["withSession"] = async (name, { source = null }) => {
-    const ids = await providerSessions.end(name);
-    const ended = await end(ids, source);
+  const endSession = async (name: ProviderSessionName, issuedAt: number | null, source: LogoutFrom["source"]) => {
+    const ids = await providerSessions.end(name, issuedAt);
+    const ended = await end(ids, source ?? null);
     await providerSessions.forget(name, ids);
     return ended;
   };
@@ -79,7 +80,7 @@ export function createProviderLogout({ store, accounts, sessions, providerSessio
   };
 
   return {
-    withSession,
+    withSession: (name, { source }) => endSession(name, null, source),
 
     async behind({ userId, idp, methods }) {
       const made = idp ? [idp.provider] : methods;
@@ -95,7 +96,7 @@ export function createProviderLogout({ store, accounts, sessions, providerSessio
       return { provider: strategy.name, idToken: ofSession ?? idTokens[0] ?? null };
     },
 
-    async withToken({ subject, sessionId, tokenId, usableUntil }, from) {
+    async withToken({ subject, sessionId, tokenId, issuedAt, usableUntil }, from) {
       const id = sha256(`${Buffer.byteLength(from.issuer)}:${from.issuer}${tokenId}`).toString("base64url");
       const key = { partition: id, id };
       const record = { ...key, expiresAt: usableUntil };
@@ -103,7 +104,9 @@ export function createProviderLogout({ store, accounts, sessions, providerSessio
       // One that was begun and did not come to its end, as when a process died, is shown again to be finished.
       const shown = first ? null : await store.get(shownTokens, key);
       if (shown && Buffer.from(shown.value).equals(DONE)) return { ended: 0 };
-      const ofSession = sessionId === null ? 0 : (await withSession({ issuer: from.issuer, sid: sessionId }, from)).ended;
+      const { issuer, source } = from;
+      const ofSession = sessionId === null ? 0 : (await endSession({ issuer, sid: sessionId }, issuedAt, source)).ended;
+      if (subject !== null && sessionId === null) await providerSessions.endAllOf({ issuer, subject }, issuedAt);
       // Sessions from before there were records of them are found by the subject.
       const ofSubject = subject === null ? 0 : (await withSubject(subject, sessionId, from)).ended;
       await store.commit([{ op: "put", in: shownTokens, record: { ...record, value: DONE } }]);

@@ -17,6 +17,11 @@ export interface Identity {
   readonly tokens: TokenSet | null;
   /** The provider's `sid`, for back-channel logout. */
   readonly providerSessionId: string | null;
+  /**
+   * Unix ms, in whole seconds: when the provider said so, by its own clock (`iat`). With it, a session that is being made while the provider
+   * signs the person out is refused. Default: the provider does not say when, or tells of no sign-outs.
+   */
+  readonly assertedAt?: number | null | undefined;
   /** Unix ms of the `auth_time` the provider vouched for, when it was asked to authenticate anew. */
   readonly authenticatedAt: number | null;
 }
@@ -60,6 +65,8 @@ export interface ProviderStrategy {
   readonly name: string;
   /** What accounts made through it are kept under. */
   readonly issuer: string;
+  /** Unix ms by the provider's clock, in whole seconds (`iat`). */
+  readonly issuedAt: number;
   /** How the provider sends its answer: in the query of a GET, or (`form_post`) in a cross-site POST. */
   readonly responseMode: "query" | "form_post";
   /**

@@ -1,3 +1,4 @@
+import type { ProviderAssertion } from "../core/provider-sessions.ts";
 import type { Session, SessionTransport } from "../core/sessions.ts";
 import { hasRefreshTokens } from "../core/session-record.ts";
 import { AuthError } from "../errors.ts";
@@ -14,6 +15,8 @@ export interface Proof {
   /** Default: one that outlasts a redirect. */
   readonly transport?: SessionTransport | undefined;
   readonly idp?: Session["idp"];
+  /** See `NewSession`. */
+  readonly assertion?: ProviderAssertion | null;
   /** The epoch at which the proof held; the session is refused if it moved on. */
   readonly epoch?: Session["epoch"] | undefined;
 }
@@ -24,7 +27,10 @@ type Call = RouteCall<unknown, unknown, unknown>;
  * Signs somebody in: a guest's session is upgraded, one that the browser had before ends, the new one travels as asked.
  * The answer leaves only after the store confirmed it.
  */
-export async function establish(call: Call, { userId, method, transport: asked, idp = null, epoch }: Proof): Promise<Reply> {
+export async function establish(
+  call: Call,
+  { userId, method, transport: asked, idp = null, assertion = null, epoch }: Proof,
+): Promise<Reply> {
   const { kit, req, source } = call;
   const transport = chooseTransport(call, asked ?? redirectedTransport(call));
   // Whoever proves who they are another way may use codes again. A code proves that by itself.
@@ -34,7 +40,7 @@ export async function establish(call: Call, { userId, method, transport: asked, 
   const issued =
     kit.statelessSessions && hasRefreshTokens(transport)
       ? { session: await kit.statelessSessions.create(options), token: null }
-      : await kit.sessions.upgrade(tokenShown(call), { ...options, source, idp });
+      : await kit.sessions.upgrade(tokenShown(call), { ...options, source, idp, assertion });
   const { session } = issued;
   const before = req.auth.kind === "session" ? req.auth.session.id : req.auth.kind === "access_token" ? req.auth.sessionId : session.id;
   if (before !== session.id) await kit.sessions.revoke(before, { reason: "replaced", source });

@@ -1,5 +1,6 @@
 import { randomToken } from "../crypto/random.ts";
 import { runStrategy, speaksOAuth, withState, type Outcome, type RequestView } from "../core/run-strategy.ts";
+import type { ProviderAssertion } from "../core/provider-sessions.ts";
 import type { Session, SessionTransport } from "../core/sessions.ts";
 import type { Identity } from "../core/strategy.ts";
 import { TRANSACTION_TTL, type TransactionData } from "../core/transactions.ts";
@@ -27,12 +28,13 @@ export async function beginRoundTrip(
   const { kit, http, req, res, params } = call;
   assertKnown(req);
   const session: Record<string, unknown> = {};
+  const askedAt = kit.clock.now();
   // The body that was checked, and no query: what signs somebody in does not belong into a URL. No body either where it would be read as
   // a provider's answer, which nobody has asked for yet.
   const body = speaksOAuth(strategyOf(call)) ? {} : (call.body ?? {});
   const [url, originalUrl] = [req.url, req.originalUrl].map((text) => text.split("?")[0]);
   const outcome = await run(call, { req, session, query: {}, body, url, originalUrl }, data.intent);
-  if (outcome.kind === "success") return finish(call, { ...data, session }, outcome.user, transport);
+  if (outcome.kind === "success") return finish(call, { ...data, session }, outcome.user, askedAt, transport);
   if (outcome.kind !== "redirect") throw refusal(outcome);
 
   const { url: location, state } = withState(outcome.url);
@@ -61,12 +63,19 @@ export async function completeRoundTrip(call: StrategyCall, query: Readonly<Reco
     if (req.auth.kind === "session" || req.auth.kind === "access_token") return { location: "/" };
     throw new CredentialError("transaction_not_found", "This sign-in has expired, was finished already, or began in another browser");
   }
+  const askedAt = kit.clock.now();
   const outcome = await run(call, { req, session: data.session }, data.intent);
   if (outcome.kind !== "success") throw refusal(outcome);
-  return finish(call, data, outcome.user);
+  return finish(call, data, outcome.user, askedAt);
 }
 
-async function finish(call: StrategyCall, data: TransactionData, user: unknown, transport?: SessionTransport): Promise<Reply> {
+async function finish(
+  call: StrategyCall,
+  data: TransactionData,
+  user: unknown,
+  askedAt: number,
+  transport?: SessionTransport,
+): Promise<Reply> {
   const { kit, http, req, source, params } = call;
   const { identity, userId } = readStrategyUser(user);
   // Checked when it was stored, and now: what is allowed may have changed.
@@ -82,8 +91,14 @@ async function finish(call: StrategyCall, data: TransactionData, user: unknown, 
   const idp = identity?.providerSessionId
     ? { provider: identity.provider, issuer: identity.issuer, sid: identity.providerSessionId }
     : null;
-  const reply = await establish(call, { userId: proven.userId, epoch: proven.epoch, method: params.provider, transport, idp });
+  const assertion = identity && assertionOf(identity, askedAt);
+  const reply = await establish(call, { userId: proven.userId, epoch: proven.epoch, method: params.provider, transport, idp, assertion });
   return { ...reply, location };
+}
+
+/** `null` from a provider that never ends what it said. */
+function assertionOf({ issuer, subject, assertedAt }: Identity, askedAt: number): ProviderAssertion | null {
+  return typeof assertedAt === "number" ? { issuer, subject, issuedAt: assertedAt, askedAt } : null;
 }
 
 /** A provider vouched that the person authenticated just now: the session becomes fresh, under a new secret. */

@@ -50,7 +50,7 @@ function contentOf({ sub, sid, jti, iat = 0, events, nonce }: JWTPayload): Logou
   const [subject, sessionId] = [nameIn(sub), nameIn(sid)];
   if (subject === null && sessionId === null) throw invalid(new Error("it names nobody"));
   if (typeof jti !== "string" || jti === "") throw invalid(new Error("it cannot be told from others"));
-  return { subject, sessionId, tokenId: jti, usableUntil: (iat + MAX_AGE + 2 * CLOCK_TOLERANCE) * 1000 };
+  return { subject, sessionId, tokenId: jti, issuedAt: iat * 1000, usableUntil: (iat + MAX_AGE + 2 * CLOCK_TOLERANCE) * 1000 };
 }
 
 /** @throws {RequestError} for what is there and no text. */

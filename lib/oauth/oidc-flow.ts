@@ -79,6 +79,7 @@ export function oidcFlow(provider: OidcProvider, client: OAuthClient): ProviderF
         secretsOf(client, attempt, parameters),
       ),
 
+            assertedAt: idToken.iat * 1000,
     refresh: (tokens) =>
       checked(async () => {
         const reply = await openid.refreshTokenGrant(await discover(), refreshTokenOf(tokens));

@@ -83,6 +83,7 @@ function failing(store: RecordStore): RecordStore {
   };
   return new Proxy(store, {
     get(target, name: keyof RecordStore) {
+      if (name === "ordered") return false; // a commit waits for what is done before it
       const value = name === "commit" ? commit : target[name];
       return typeof value === "function" ? value.bind(target) : value;
     },
@@ -226,6 +227,36 @@ describe("back-channel logout", () => {
     before = null;
     expect(await userOf(person)).toBeNull();
     expect(await app.auth.sessions.count()).toBe(0);
+  });
+
+  it.each<[string, (writes: readonly Write[]) => boolean]>([
+    ["its account", (writes) => writes.some((write) => write.in.name === "accounts")],
+    ["its session", (writes) => writes.some((write) => write.op === "insert" && write.in.name === "s")],
+  ])("rule 9: refuses a sign-in when a token that names no session comes before it writes %s", async (_what, isThen) => {
+    await start({ failing: true });
+    await signIn("ada");
+    const person = app.person();
+    const callback = await loginAt(provider, locationOf(await person.go("/auth/login/oidc")), "ada", { browser: person.browser });
+    let told = 0;
+    before = async (writes) => {
+      if (told > 0 || !isThen(writes)) return;
+      app.clock.advance(1);
+      told = (await tell(await logoutToken())).status;
+    };
+
+    expect(await briefly(await person.go(callback))).toEqual([401, "Sign-in did not finish"]);
+    expect(told).toBe(200);
+    before = null;
+    expect(await app.auth.sessions.count()).toBe(0);
+  });
+
+  it("lets somebody in who signs in again right after", async () => {
+    await start();
+    const first = await signIn("ada");
+    expect((await tell(await logoutToken())).status).toBe(200);
+
+    const again = await signIn("ada");
+    expect([await userOf(first), (await userOf(again))?.name]).toEqual([null, "ada"]);
   });
 
   it.each<[string, Parameters<typeof logoutToken>[0], Parameters<typeof logoutToken>[1]?]>([
