@@ -52,7 +52,7 @@ export type { AccessToken, AccessTokens, IssuedAccessToken, IssueOptions } from 
 export type { RefreshedSession, RefreshOptions, RefreshTokens } from "./core/refresh-tokens.ts";
 export type { SigningAlgorithm, SigningKey } from "./core/keyset.ts";
 export type { TokensOptions } from "./core/token-options.ts";
-export type { Accounts } from "./core/accounts.ts";
+export type { Accounts, FreshToken } from "./core/accounts.ts";
 export type { ApiKey, ApiKeys, ApiKeysOptions } from "./core/api-keys.ts";
 export { apiKeyPattern } from "./core/api-keys.ts";
 export type {
@@ -65,7 +65,7 @@ export type {
   RequestSource,
   RevocationReason,
 } from "./core/events.ts";
-export type { Identity, TokenSet } from "./core/strategy.ts";
+export type { Identity, ProofRequest, TokenSet } from "./core/strategy.ts";
 export type { MagicCodes, MagicCodesOptions } from "./core/magic-codes.ts";
 export type { PasswordMail, Passwords, PasswordsOptions, SignUp } from "./core/passwords.ts";
 export type { PasswordLinks } from "./core/password-links.ts";

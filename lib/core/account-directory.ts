@@ -130,6 +130,7 @@ export function createAccountDirectory({ store, clock, events, ids }: AccountDir
         updatedAt: clock.now(),
       },
       sealed: { accessToken: null, refreshToken: null, idToken: null },
+      jkt: null,
       password,
       refresh: null,
       version: 0,

@@ -36,6 +36,8 @@ export interface AccountRecord {
   readonly account: AccountSummary;
   /** Each sealed for this account and field. */
   readonly sealed: Readonly<Record<TokenField, string | null>>;
+  /** The thumbprint of the key that the access token is bound to; `null` of a bearer token. */
+  readonly jkt: string | null;
   /** The hash of a `credential`'s password. */
   readonly password: string | null;
   /** Who may renew the tokens just now; `null` when nobody ever did. */
@@ -74,15 +76,15 @@ export function identityLookup({ provider, issuer, subject }: IdentityKey): stri
   return Buffer.byteLength(text) <= MAX_LOOKUP ? text : `sha256:${sha256(text).toString("base64url")}`;
 }
 
-interface Stored extends Omit<AccountSummary, "id">, Record<TokenField | "password", string> {
+interface Stored extends Omit<AccountSummary, "id">, Record<TokenField | "password" | "jkt", string> {
   readonly refresh: readonly [n: number, saved: number, until: number, failed: boolean];
 }
 
 /** As it rests: nulls and `false` are left out. */
-export function encodeAccount({ account, sealed, password, refresh }: Omit<AccountRecord, "version">): NewRecord {
+export function encodeAccount({ account, sealed, jkt, password, refresh }: Omit<AccountRecord, "version">): NewRecord {
   const { id, ...fields } = account;
   const claim = refresh && [refresh.n, refresh.saved, refresh.until, refresh.failed];
-  const stored = Object.entries({ ...fields, ...sealed, password, refresh: claim }).filter(
+  const stored = Object.entries({ ...fields, ...sealed, jkt, password, refresh: claim }).filter(
     ([, value]) => value !== null && value !== false,
   );
   const identity = identityLookup({ provider: account.providerId, issuer: account.issuer, subject: account.accountId });
@@ -118,6 +120,7 @@ export function decodeAccount(record: StoredRecord): AccountRecord {
       updatedAt,
     },
     sealed: { accessToken: stored.accessToken ?? null, refreshToken: stored.refreshToken ?? null, idToken: stored.idToken ?? null },
+    jkt: stored.jkt ?? null,
     password: stored.password ?? null,
     refresh: stored.refresh
       ? { n: stored.refresh[0], saved: stored.refresh[1], until: stored.refresh[2], failed: stored.refresh[3] }
@@ -162,6 +165,7 @@ export function withTokens(
       updatedAt: now,
     },
     sealed: { accessToken: seal("accessToken"), refreshToken: seal("refreshToken"), idToken: seal("idToken") },
+    jkt: tokens.jkt ?? null,
     refresh: refresh && (saved === refresh.n ? { n: refresh.n, saved, until: 0, failed: false } : { ...refresh, saved }),
   };
 }

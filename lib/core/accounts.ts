@@ -149,7 +149,8 @@ export function createAccounts({
       if (!record || accessToken === null) return null;
       const { accessTokenExpiresAt, refreshTokenExpiresAt, scope } = record.account;
       const [refreshToken, idToken] = [openToken(record, "refreshToken", sealer), openToken(record, "idToken", sealer)];
-      return { accessToken, refreshToken, idToken, accessTokenExpiresAt, refreshTokenExpiresAt, scope };
+      const bound = record.jkt === null ? {} : { jkt: record.jkt };
+      return { accessToken, refreshToken, idToken, accessTokenExpiresAt, refreshTokenExpiresAt, scope, ...bound };
     },
 
     saveTokens,

@@ -5,7 +5,7 @@ import { AuthError, ConflictError, ProviderError } from "../errors.ts";
 import { accountNotFound, type AccountDirectory } from "./account-directory.ts";
 import { openToken, withTokens, type AccountRecord, type AccountSummary, type TokenField } from "./account-record.ts";
 import type { Events, RequestSource } from "./events.ts";
-import { isProviderStrategy, type TokenSet } from "./strategy.ts";
+import { isProviderStrategy, type ProofRequest, type ProviderStrategy, type TokenSet } from "./strategy.ts";
 
 /**
  * Asks the provider's token endpoint for a new token set (RFC 6749 section 6).
@@ -28,6 +28,13 @@ export interface FreshTokenOptions {
 /** An access token of a provider, good for another minute as far as the provider said. */
 export interface FreshToken {
   readonly accessToken: string;
+  /** The scheme of the Authorization header that it goes in. */
+  readonly tokenType: "Bearer" | "DPoP";
+  /**
+   * Makes the value of the header `DPoP` for one request with this token. `null` for a bearer token, and for a token that is bound to a key
+   * that is not a configured strategy's. @throws {TypeError} for a URL that is none.
+   */
+  readonly proof: ((request: ProofRequest) => Promise<string>) | null;
   /** Unix ms; `null` when the provider did not say. */
   readonly accessTokenExpiresAt: number | null;
   readonly scope: string | null;
@@ -73,12 +80,27 @@ export function createFreshTokens(parts: FreshTokensParts) {
   /** Refreshes under way in this process, by account: their callers share one. */
   const running = new Map<string, Promise<FreshToken>>();
 
-  /** The stored token, unless it is due, refused or missing. */
+  /** The strategy of ours that made the account, if it is configured. */
+  const strategyOf = ({ account }: AccountRecord): ProviderStrategy | null => {
+    const strategy = strategies.get(account.providerId);
+    return strategy && isProviderStrategy(strategy) ? strategy : null;
+  };
+
+  const handed = (record: AccountRecord, accessToken: string): FreshToken => {
+    const { id: accountId, accessTokenExpiresAt, scope } = record.account;
+    const key = strategyOf(record)?.dpop;
+    const proof = key && key.jkt === record.jkt ? (request: ProofRequest) => key.proof({ ...request, accessToken }) : null;
+    return { accessToken, tokenType: record.jkt === null ? "Bearer" : "DPoP", proof, accessTokenExpiresAt, scope, accountId };
+  };
+
+  /** The stored token, unless it is due, refused, missing, or bound to a key that its strategy has no longer. */
   const usable = (record: AccountRecord, refused: string | undefined): FreshToken | null => {
-    const { id, accessTokenExpiresAt, scope } = record.account;
+    const { accessTokenExpiresAt } = record.account;
     if (accessTokenExpiresAt !== null && clock.now() + BUFFER >= accessTokenExpiresAt) return null;
+    const strategy = strategyOf(record);
+    if (record.jkt !== null && strategy && strategy.dpop?.jkt !== record.jkt) return null;
     const accessToken = openToken(record, "accessToken", sealer);
-    return accessToken === null || accessToken === refused ? null : { accessToken, accessTokenExpiresAt, scope, accountId: id };
+    return accessToken === null || accessToken === refused ? null : handed(record, accessToken);
   };
 
   const told = ({ account }: AccountRecord, { source = null }: FreshTokenOptions) => {
@@ -90,10 +112,9 @@ export function createFreshTokens(parts: FreshTokensParts) {
 
   /** As the strategy that made the account asks its provider. */
   const strategysOwn = (record: AccountRecord): RefreshTokenSet => {
-    const { providerId, accessTokenExpiresAt, refreshTokenExpiresAt, scope } = record.account;
-    const strategy = strategies.get(providerId);
-    if (!strategy || !isProviderStrategy(strategy))
-      throw new ConflictError("refresh_unsupported", "This provider's tokens cannot be renewed: sign in there again");
+    const { accessTokenExpiresAt, refreshTokenExpiresAt, scope } = record.account;
+    const strategy = strategyOf(record);
+    if (!strategy) throw new ConflictError("refresh_unsupported", "This provider's tokens cannot be renewed: sign in there again");
     const open = (field: TokenField) => openToken(record, field, sealer);
     const before = { accessToken: open("accessToken") ?? "", idToken: open("idToken"), accessTokenExpiresAt, refreshTokenExpiresAt, scope };
     return (refreshToken) => strategy.refresh({ ...before, refreshToken });
@@ -164,8 +185,7 @@ export function createFreshTokens(parts: FreshTokensParts) {
     const { record: saved } = settlement;
     if (!(outcome instanceof AuthError)) {
       events.emit("account.refreshed", ...told(saved, options));
-      const { accessTokenExpiresAt, scope, id: accountId } = saved.account;
-      return { accessToken: outcome.accessToken, accessTokenExpiresAt, scope, accountId };
+      return handed(saved, outcome.accessToken);
     }
     if (outcome.code !== "invalid_grant") throw refreshFailed(outcome);
     events.emit("account.reconnect_needed", ...told(saved, options));

@@ -36,6 +36,25 @@ export interface TokenSet {
   readonly refreshTokenExpiresAt: number | null;
   /** Granted scopes, separated by spaces. */
   readonly scope: string | null;
+  /** The thumbprint (RFC 7638) of the key that the access token is bound to by DPoP; absent of a bearer token. */
+  readonly jkt?: string | undefined;
+}
+
+/** A request that a proof is made for: it holds for no other. */
+export interface ProofRequest {
+  readonly method: string;
+  /** The whole URL. Query and fragment are not part of a proof. */
+  readonly url: string | URL;
+  /** What the header `DPoP-Nonce` of the server's last answer said. Default: none. */
+  readonly nonce?: string | null | undefined;
+}
+
+/** The key that a strategy's tokens are bound to. @see RFC 9449. */
+export interface ProofKey {
+  /** Its thumbprint, SHA-256 in base64url. @see RFC 7638. */
+  readonly jkt: string;
+  /** The value of the header `DPoP` of one request with `accessToken`: a JWT, new each time. @throws {TypeError} for a URL that is none. */
+  proof(request: ProofRequest & { readonly accessToken: string }): Promise<string>;
 }
 
 /** Whom a provider signs out, told without a browser. */
@@ -46,6 +65,8 @@ export interface LogoutToken {
   readonly sessionId: string | null;
   /** The `jti`: tells tokens of one issuer apart. */
   readonly tokenId: string;
+  /** Unix ms by the provider's clock, in whole seconds (`iat`). */
+  readonly issuedAt: number;
   /** Unix ms from which on the token is refused. */
   readonly usableUntil: number;
 }
@@ -65,10 +86,10 @@ export interface ProviderStrategy {
   readonly name: string;
   /** What accounts made through it are kept under. */
   readonly issuer: string;
-  /** Unix ms by the provider's clock, in whole seconds (`iat`). */
-  readonly issuedAt: number;
   /** How the provider sends its answer: in the query of a GET, or (`form_post`) in a cross-site POST. */
   readonly responseMode: "query" | "form_post";
+  /** What its access tokens are shown with. Absent or `null`: they are bearer tokens. */
+  readonly dpop?: ProofKey | null | undefined;
   /**
    * New tokens for a refresh token. A reply without a refresh token carries the old one forward (RFC 6749, section 6).
    * @throws {ProviderError} `invalid_grant`: the provider ended it, only signing in again helps; `provider_unavailable`, `provider_error`.

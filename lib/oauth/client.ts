@@ -3,6 +3,7 @@ import type { Clock } from "../clock.ts";
 import { ConfigError } from "../errors.ts";
 import { isLoopback } from "../loopback.ts";
 import { privateKeyJwt, type ClientAuthentication, type PrivateKeyAuthentication } from "./client-authentication.ts";
+import { createDPoP, type DPoP, type DPoPOptions } from "./dpop.ts";
 import { createLanes, type Fetch, type ProviderHttp } from "./http.ts";
 import type { Profile } from "./profile.ts";
 
@@ -14,6 +15,11 @@ export interface OAuthClientOptions {
   clientSecret?: string | null | undefined;
   /** A key instead of the secret (`private_key_jwt`), where the provider takes one. Default: the secret. */
   clientAuthentication?: PrivateKeyAuthentication | undefined;
+  /**
+   * Binds the tokens to a key of the application's own (DPoP, RFC 9449), where the provider can: whoever gets hold of them without the key
+   * can use none. A provider that gives bearer tokens all the same is refused. Default: bearer tokens.
+   */
+  dpop?: DPoPOptions | undefined;
   /** The strategy's name, in its path and on accounts. Default: the provider's. */
   name?: string | undefined;
   /** What to ask for. Default: what signing in needs. */
@@ -51,6 +57,8 @@ export interface OAuthClient {
   readonly clientSecret: string | null;
   /** `null`: by the secret, in the way that the provider takes. */
   readonly authentication: ClientAuthentication | null;
+  /** `null`: bearer tokens. */
+  readonly dpop: DPoP | null;
   readonly scope: readonly string[];
   readonly callbackUrl: string | null;
   readonly responseMode: "query" | "form_post";
@@ -75,7 +83,7 @@ export interface ProviderDefaults {
 }
 
 const OPTIONS = [
-  "clientId", "clientSecret", "clientAuthentication", "name", "scope", "callbackUrl", "responseMode", "authorizationParameters", "prompt",
+  "clientId", "clientSecret", "clientAuthentication", "dpop", "name", "scope", "callbackUrl", "responseMode", "authorizationParameters", "prompt",
   "loginHint", "profile", "allowInsecureRequests", "fetch", "clock",
 ]; // prettier-ignore
 
@@ -85,7 +93,7 @@ const MAX_REQUESTS = 100;
 /** Parameters that are ours to set: an application that could would switch a protection off. */
 const RESERVED = new Set([
   "client_id", "client_secret", "redirect_uri", "response_type", "response_mode", "state", "nonce", "code_challenge", "code_challenge_method",
-  "scope", "request", "request_uri",
+  "scope", "request", "request_uri", "dpop_jkt",
 ]); // prettier-ignore
 
 /**
@@ -152,6 +160,7 @@ export function resolveClient(
     authentication: clientAuthentication
       ? privateKeyJwt(`${where}.clientAuthentication`, clientAuthentication)
       : (defaults.authentication?.({ clientId, clock }) ?? null),
+    dpop: options.dpop === undefined ? null : createDPoP(`${where}.dpop`, options.dpop, clock),
     scope: [...scope],
     callbackUrl: callbackUrl ?? null,
     responseMode,

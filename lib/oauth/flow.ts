@@ -52,6 +52,8 @@ export function authorizationParameters(
     ...(pkce === "used" ? challenge : {}),
     ...(scope.length === 0 ? {} : { scope: scope.join(scopeSeparator) }),
     ...(client.responseMode === "form_post" ? { response_mode: "form_post" } : {}),
+    // RFC 9449, section 10: the code is worth nothing without the key either.
+    ...(client.dpop === null ? {} : { dpop_jkt: client.dpop.jkt }),
   };
 }
 

@@ -1,6 +1,7 @@
 import * as openid from "openid-client";
 import { RequestError } from "../errors.ts";
 import type { OAuthClient } from "./client.ts";
+import { bindingOf, proofsOf } from "./dpop.ts";
 import { invalidResponse } from "./failure.ts";
 import type { ClientAuthentication } from "./client-authentication.ts";
 import { authorizationParameters, callbackWith, checked, refreshTokenOf, secretsOf, type Deviations, type ProviderFlow } from "./flow.ts";
@@ -48,7 +49,8 @@ export function oauth2Flow<User>(provider: OAuth2Provider<User>, client: OAuthCl
 
   const ask = async <T>(accessToken: string, url: URL, method: "GET" | "POST" = "GET"): Promise<T> => {
     const headers = new Headers({ accept: "application/json", "user-agent": "latchkey", ...provider.headers });
-    const response = await openid.fetchProtectedResource(config, accessToken, url, method, undefined, headers);
+    const proofs = await proofsOf(client.dpop, config);
+    const response = await openid.fetchProtectedResource(config, accessToken, url, method, undefined, headers, proofs);
     if (response.status !== 200) throw invalidResponse(new Error(`${url.pathname} answers ${response.status}`));
     return (await response.json()) as T;
   };
@@ -82,20 +84,22 @@ export function oauth2Flow<User>(provider: OAuth2Provider<User>, client: OAuthCl
           const answer = withoutIssuer(parameters, origin);
           const pkce = provider.pkce === "refused" ? {} : { pkceCodeVerifier: attempt.codeVerifier };
           const checks = { expectedState: attempt.state, ...pkce };
-          const reply = await openid.authorizationCodeGrant(config, callbackWith(attempt, answer), checks);
+          const proofs = await proofsOf(client.dpop, config);
+          const reply = await openid.authorizationCodeGrant(config, callbackWith(attempt, answer), checks, undefined, proofs);
+          const tokens = { ...toTokenSet(reply, client.clock.now()), ...bindingOf(client.dpop, reply) };
           const user = await userinfo(reply.access_token);
           const said = await provider.profile(user, (url) => ask(reply.access_token, new URL(url)));
           const profile = await mapped(said, client.mapProfile, user);
-          return toIdentity(profile, { provider: client.name, issuer, tokens: toTokenSet(reply, client.clock.now()) });
+          return toIdentity(profile, { provider: client.name, issuer, tokens });
         },
         secretsOf(client, attempt, parameters),
       ),
 
     refresh: (tokens) =>
-      checked(
-        async () => toTokenSet(await openid.refreshTokenGrant(config, refreshTokenOf(tokens)), client.clock.now(), tokens),
-        [client.clientSecret, tokens.refreshToken],
-      ),
+      checked(async () => {
+        const reply = await openid.refreshTokenGrant(config, refreshTokenOf(tokens), undefined, await proofsOf(client.dpop, config));
+        return { ...toTokenSet(reply, client.clock.now(), tokens), ...bindingOf(client.dpop, reply) };
+      }, [client.clientSecret, tokens.refreshToken]),
 
     endSessionUrl: async () => null,
 

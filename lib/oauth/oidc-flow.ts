@@ -3,6 +3,7 @@ import { CredentialError } from "../errors.ts";
 import type { Attempt } from "./attempts.ts";
 import type { OAuthClient } from "./client.ts";
 import { createDiscovery } from "./discovery.ts";
+import { bindingOf, proofsOf } from "./dpop.ts";
 import { invalidResponse } from "./failure.ts";
 import { authorizationParameters, callbackWith, checked, refreshTokenOf, secretsOf, type ProviderFlow } from "./flow.ts";
 import { assertProtocol } from "./http.ts";
@@ -34,6 +35,7 @@ export function oidcFlow(provider: OidcProvider, client: OAuthClient): ProviderF
       checked(
         async () => {
           const config = await discover();
+          const proofs = await proofsOf(client.dpop, config);
           const parameters = {
             ...authorizationParameters(client, attempt, scope, provider),
             nonce: attempt.nonce,
@@ -42,7 +44,7 @@ export function oidcFlow(provider: OidcProvider, client: OAuthClient): ProviderF
           };
           const push = config.serverMetadata().pushed_authorization_request_endpoint !== undefined;
           const url = push
-            ? await openid.buildAuthorizationUrlWithPAR(config, parameters)
+            ? await openid.buildAuthorizationUrlWithPAR(config, parameters, proofs)
             : openid.buildAuthorizationUrl(config, parameters);
           assertProtocol(url.href, client.http.plainHttp);
           // Said again in the open, for whoever keeps the transaction by it; the provider goes by the pushed one.
@@ -56,39 +58,46 @@ export function oidcFlow(provider: OidcProvider, client: OAuthClient): ProviderF
       checked(
         async () => {
           const config = await discover();
+          const proofs = await proofsOf(client.dpop, config);
           const reply = await openid.authorizationCodeGrant(
             config,
             callbackWith(attempt, parameters),
             grantChecks(attempt, client, provider),
+            undefined,
+            proofs,
           );
+          const binding = bindingOf(client.dpop, reply);
           const idToken = await checkIdToken(reply);
           if (!idToken) throw invalidResponse(new Error("the reply has no ID token"));
           provider.checkClaims?.(idToken);
-          const userinfo = provider.userinfo === "never" ? {} : await missingClaims(config, reply.access_token, idToken, client);
+          const userinfo = provider.userinfo === "never" ? {} : await missingClaims(config, reply.access_token, idToken, client, proofs);
           const claims = { ...userinfo, ...idToken };
           const standard = standardClaims(idToken, userinfo);
           const said = provider.profile?.(standard, claims, parameters) ?? standard;
           return toIdentity(await mapped(said, client.mapProfile, claims), {
             provider: client.name,
             issuer: idToken.iss,
-            tokens: toTokenSet(reply, client.clock.now()),
+            tokens: { ...toTokenSet(reply, client.clock.now()), ...binding },
             providerSessionId: sessionIdOf(idToken),
+            assertedAt: idToken.iat * 1000,
             authenticatedAt: attempt.reauthenticate ? authTime(idToken) : null,
           });
         },
         secretsOf(client, attempt, parameters),
       ),
 
-            assertedAt: idToken.iat * 1000,
     refresh: (tokens) =>
       checked(async () => {
-        const reply = await openid.refreshTokenGrant(await discover(), refreshTokenOf(tokens));
+        const config = await discover();
+        const proofs = await proofsOf(client.dpop, config);
+        const reply = await openid.refreshTokenGrant(config, refreshTokenOf(tokens), undefined, proofs);
+        const binding = bindingOf(client.dpop, reply);
         const before = tokens.idToken === null ? undefined : subjectOf(tokens.idToken);
         const after = (await checkIdToken(reply))?.sub;
         // OpenID Connect Core 1.0, section 12.2: a refreshed ID token is about the same person.
         if (after !== undefined && before !== undefined && after !== before)
           throw invalidResponse(new Error("the refreshed ID token is of somebody else"));
-        return toTokenSet(reply, client.clock.now(), tokens);
+        return { ...toTokenSet(reply, client.clock.now(), tokens), ...binding };
       }, [client.clientSecret, tokens.refreshToken]),
 
     endSessionUrl: ({ idToken, returnTo, state }) =>
@@ -132,13 +141,14 @@ async function missingClaims(
   accessToken: string,
   idToken: openid.IDToken,
   client: OAuthClient,
+  proofs: openid.DPoPOptions,
 ): Promise<Record<string, unknown>> {
   const expected = [
     ...(client.scope.includes("email") ? ["email", "email_verified"] : []),
     ...(client.scope.includes("profile") ? ["name"] : []),
   ];
   if (!config.serverMetadata().userinfo_endpoint || expected.every((claim) => idToken[claim] !== undefined)) return {};
-  return await openid.fetchUserInfo(config, accessToken, idToken.sub);
+  return await openid.fetchUserInfo(config, accessToken, idToken.sub, proofs);
 }
 
 /**

@@ -1,6 +1,6 @@
 import passport from "passport";
 import { asProviderError } from "../core/provider-failure.ts";
-import type { EndSession, Identity, LogoutToken, ProviderStrategy, TokenSet } from "../core/strategy.ts";
+import type { EndSession, Identity, LogoutToken, ProofKey, ProviderStrategy, TokenSet } from "../core/strategy.ts";
 import { ConfigError, CredentialError, RequestError } from "../errors.ts";
 import { rememberAttempt, spendAttempt } from "./attempts.ts";
 import { assertCallbackUrl } from "./client.ts";
@@ -40,6 +40,7 @@ export class OAuthStrategy extends passport.Strategy implements ProviderStrategy
   override readonly name: string;
   readonly issuer: string;
   readonly responseMode: "query" | "form_post";
+  readonly dpop: ProofKey | null;
   /** Not private: Passport runs strategies on objects that inherit from them. @internal */
   readonly flow: ProviderFlow;
 
@@ -49,6 +50,7 @@ export class OAuthStrategy extends passport.Strategy implements ProviderStrategy
     this.name = flow.client.name;
     this.issuer = flow.issuer;
     this.responseMode = flow.client.responseMode;
+    this.dpop = flow.client.dpop;
   }
 
   override authenticate(req: StrategyRequest, options: AuthenticateOptions = {}): void {

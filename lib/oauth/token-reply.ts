@@ -24,15 +24,16 @@ export function plainTokenReplies({ tokenEndpoint, tokenRequest = "form" }: Toke
     const reply = parse(body, response.headers.get("content-type") ?? "");
     if (!reply) return new Response(body, { status: response.status, headers: response.headers });
 
+    const headers = carriedOver(response.headers);
     const { id_token: _, error, ...rest } = reply;
     const code = errorCode(error);
     if (code !== null) {
       const standard = ENDED_GRANTS.has(code) ? "invalid_grant" : code;
-      return Response.json({ ...rest, error: standard }, { status: response.status === 200 ? 400 : response.status });
+      return Response.json({ ...rest, error: standard }, { status: response.status === 200 ? 400 : response.status, headers });
     }
     if (rest["refresh_token"] === "" || rest["refresh_token"] === null) delete rest["refresh_token"];
     const scope = Array.isArray(rest["scope"]) ? { scope: rest["scope"].join(" ") } : {};
-    return Response.json({ token_type: "bearer", ...rest, ...scope }, { status: response.status });
+    return Response.json({ token_type: "bearer", ...rest, ...scope }, { status: response.status, headers });
   };
 }
 
@@ -42,6 +43,13 @@ function asJson(options: FetchOptions): FetchOptions {
   const { body, headers } = options;
   if (!(body instanceof URLSearchParams)) return options;
   return { ...options, body: JSON.stringify(Object.fromEntries(body)), headers: { ...headers, "content-type": "application/json" } };
+}
+
+/** What a reply says beside its body: how long to wait, and the nonce of the next proof (RFC 9449, section 8). */
+function carriedOver(headers: Headers): Record<string, string> {
+  return Object.fromEntries(
+    ["retry-after", "date", "dpop-nonce"].flatMap((name) => (headers.has(name) ? [[name, headers.get(name) ?? ""]] : [])),
+  );
 }
 
 /** `null` when it is no error. */

@@ -79,6 +79,8 @@ describe("a provider's access token", () => {
 
     expect(await accounts.freshToken("user-1", "google", { refresh })).toEqual({
       accessToken: "access-1",
+      tokenType: "Bearer",
+      proof: null,
       accessTokenExpiresAt: tokens.accessTokenExpiresAt,
       scope: "email",
       accountId: account.id,
