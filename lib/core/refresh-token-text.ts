@@ -24,8 +24,9 @@ export interface ParsedRefreshToken {
 }
 
 /**
- * A refresh token is `owner tag (16) | sid (16) | n (4) | HMAC (32)`, base64url: 91 characters. The HMAC-SHA256 is of all before it and
- * the seed on the session's record, so that the same number always gives the same token, for who has key and record.
+ * A refresh token is `owner tag (16) | sid (16) | n (4) | HMAC (32) | form (16)`, base64url: 112 characters. The HMAC-SHA256 is of all before
+ * it and the seed on the session's record, so that the same number always gives the same token, for who has key and record. The form is
+ * the beginning of another one, of all before it: what was not made here is told without asking the store.
  */
 export interface RefreshTokenText {
   /** The state of a session that never was refreshed. */
@@ -34,20 +35,23 @@ export interface RefreshTokenText {
   next(state: RefreshState, now: number): RefreshState;
   /** The latest token; `null` when the secret of its key was removed. */
   write(key: RecordKey, state: RefreshState): string | null;
-  /** The parts of what has the form of one. */
+  /** The parts of what was made here, under any key that we have, whatever became of it; `null` for all else. */
   parse(text: string): ParsedRefreshToken | null;
-  /** Whether a token was made here for the family of `seed`, under any key that we have. */
+  /** Whether a token is of the family of `seed`. */
   isAuthentic(token: ParsedRefreshToken, seed: string): boolean;
 }
 
 const TAG = 16;
 const BODY = TAG + 16 + 4;
 const MAC = 32;
-const TEXT_LENGTH = Math.ceil(((BODY + MAC) * 4) / 3);
+const FORM = 16;
+const TEXT_LENGTH = Math.ceil(((BODY + MAC + FORM) * 4) / 3);
 const PURPOSE = "refresh token";
+const FORM_PURPOSE = "refresh token form";
 
 export function createRefreshTokenText(keys: KeyRing): RefreshTokenText {
   const macOf = ({ key }: DerivedKey, body: Buffer, seed: string) => hmacSha256(key, Buffer.concat([body, Buffer.from(seed, "base64url")]));
+  const formOf = ({ key }: DerivedKey, made: Buffer) => hmacSha256(key, made).subarray(0, FORM);
 
   return {
     begin: (now) => ({ n: 1, seed: randomToken(16), keyId: keys.current(PURPOSE).id, rotatedAt: now }),
@@ -55,21 +59,25 @@ export function createRefreshTokenText(keys: KeyRing): RefreshTokenText {
 
     write({ partition, id }, { n, seed, keyId }) {
       const key = keys.find(PURPOSE, keyId);
-      if (!key) return null;
+      const formKey = keys.find(FORM_PURPOSE, keyId);
+      if (!key || !formKey) return null;
       const number = Buffer.alloc(4);
       number.writeUInt32BE(n);
       const body = Buffer.concat([Buffer.from(partition, "base64url"), Buffer.from(id, "base64url"), number]);
-      return Buffer.concat([body, macOf(key, body, seed)]).toString("base64url");
+      const made = Buffer.concat([body, macOf(key, body, seed)]);
+      return Buffer.concat([made, formOf(formKey, made)]).toString("base64url");
     },
 
     parse(text) {
       if (text.length !== TEXT_LENGTH) return null;
       const bytes = Buffer.from(text, "base64url");
-      if (bytes.length !== BODY + MAC || bytes.toString("base64url") !== text) return null;
+      if (bytes.length !== BODY + MAC + FORM || bytes.toString("base64url") !== text) return null;
+      const made = bytes.subarray(0, BODY + MAC);
+      if (!keys.all(FORM_PURPOSE).some((key) => constantTimeEqual(formOf(key, made), bytes.subarray(BODY + MAC)))) return null;
       const body = bytes.subarray(0, BODY);
       const partition = body.subarray(0, TAG).toString("base64url");
       const id = body.subarray(TAG, BODY - 4).toString("base64url");
-      return { key: { partition, id }, n: body.readUInt32BE(BODY - 4), body, mac: bytes.subarray(BODY) };
+      return { key: { partition, id }, n: body.readUInt32BE(BODY - 4), body, mac: made.subarray(BODY) };
     },
 
     isAuthentic: ({ body, mac }, seed) => keys.all(PURPOSE).some((key) => constantTimeEqual(macOf(key, body, seed), mac)),

@@ -8,6 +8,7 @@ import { sameEpoch, type Principals } from "./principals.ts";
 import type { ParsedRefreshToken, RefreshState, RefreshTokenText } from "./refresh-token-text.ts";
 import { idleEnd, lifeOf, type SessionLife } from "./session-life.ts";
 import { sessionCollection, type Session, type SessionRecord, type SessionTransport } from "./session-record.ts";
+import { publicSessionId } from "./session-token.ts";
 
 export interface RefreshedSession {
   readonly session: Session;
@@ -19,6 +20,8 @@ export interface RefreshOptions {
   /** How the token came; a session whose tokens travel another way is not refreshed. Default: not compared. */
   readonly transport?: SessionTransport | undefined;
   readonly source?: RequestSource | null | undefined;
+  /** Asked beside the first read, before anything changes; what it throws refuses, but that reuse is told all the same. Default: nobody is asked. */
+  readonly admit?: (() => Promise<unknown>) | undefined;
 }
 
 /** Refresh tokens: each is good for one refresh, which replaces it. They end with their session, whatever ends that. */
@@ -27,10 +30,13 @@ export interface RefreshTokens {
   issue(session: Session): Promise<string>;
   /** When a session was last refreshed, or made, Unix ms; `null` for one without refresh tokens. No store for one just read, else one read. */
   rotatedAt(session: Session): Promise<number | null>;
+  /** The public id of the session that a token was made for, whether or not it is there still; `null` for what was not made here. No store. */
+  sessionOf(token: string): string | null;
   /**
    * Replaces a refresh token. Within the grace one that was just replaced gives the same successor again, so that neither parallel tabs
-   * nor a lost answer sign anybody out. The user's standing and roles are looked up anew. Three reads and a write.
-   * @throws {CredentialError} `invalid_token` for what is none; `session_not_found` when nothing stands behind it; `refresh_token_reused`
+   * nor a lost answer sign anybody out. The user's standing and roles are looked up anew. Three reads and a write, in three waits; what was not made here
+   * costs none.
+   * @throws {CredentialError} `invalid_token` for what is none of ours; `session_not_found` when nothing stands behind it; `refresh_token_reused`
    *   when it was replaced before: by then the session has ended, unless `onReuse` is `refuse`; `user_disabled` or `session_revoked`.
    */
   rotate(token: string, options?: RefreshOptions): Promise<RefreshedSession>;
@@ -62,7 +68,7 @@ type Refreshable = SessionRecord & { readonly refresh: RefreshState };
 export function createRefreshTokens(parts: RefreshTokensParts): RefreshTokens {
   const { store, sessions, text, principals, clock, events, config } = parts;
 
-  /** The record behind an authentic token. One that is newer than the record says was read from a cache: a write tells. */
+  /** The record behind a token of its family. One that is newer than the record says was read from a cache: a write tells. */
   const behind = async (token: ParsedRefreshToken, { transport }: RefreshOptions): Promise<Refreshable> => {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
       const record = await sessions.load(token.key);
@@ -130,15 +136,26 @@ export function createRefreshTokens(parts: RefreshTokensParts): RefreshTokens {
       return record?.refresh?.rotatedAt ?? null;
     },
 
+    sessionOf(token) {
+      const found = text.parse(token);
+      return found && publicSessionId(found.key.partition, found.key.id);
+    },
+
     async rotate(presented, options = {}) {
       const token = parsed(presented);
+      const admission = options.admit?.();
+      admission?.catch(() => {}); // heard below, when reuse had its say
       let lost = false;
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-        const record = await behind(token, options);
+        const record = await behind(token, options).catch(async (error: unknown) => {
+          await admission;
+          throw error;
+        });
         if (token.n < record.refresh.n && !inGrace(token, record)) {
           // Who lost a race to a request of the same moment did no harm that the winner should suffer for.
           throw await reused(token, record, options, config.onReuse === "end" && !lost);
         }
+        await admission;
         const session = await current(token, record);
         if (token.n < record.refresh.n) return handOut(token, record);
         const next = { ...record, session, refresh: text.next(record.refresh, clock.now()) };

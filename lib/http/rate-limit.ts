@@ -1,9 +1,11 @@
-import type { Request, RequestHandler } from "express";
+import type { Request, RequestHandler, Response } from "express";
 import { assertOptions } from "../check-options.ts";
-import { parseLimit, sourceKey } from "../core/rate-limits.ts";
+import type { EventSubject } from "../core/events.ts";
+import { parseLimit, sourceFailureLimit, sourceKey, type LimitUse } from "../core/rate-limits.ts";
 import { AuthError, ConfigError, RateLimitError, StorageError } from "../errors.ts";
 import { sendProblem } from "./problem.ts";
-import { servicesOf } from "./services.ts";
+import type { RouteCall } from "./route.ts";
+import { servicesOf, type GuardServices } from "./services.ts";
 import { requestSource } from "./source.ts";
 
 /** Options of {@link rateLimit}. */
@@ -38,18 +40,51 @@ export function rateLimit(options: RateLimitOptions): RequestHandler {
     const counted = key(req);
     if (counted === null) return next();
     try {
-      const { rateLimits, clock, events } = servicesOf(req, "rateLimit");
-      const { allowed, remaining, resetAt, retryAfter } = await rateLimits.take(name, counted, limit);
-      const seconds = Math.max(0, Math.ceil((resetAt - clock.now()) / 1000));
-      res.setHeader("ratelimit-policy", `"${name}";q=${limit.max};w=${limit.windowSeconds}`);
-      res.setHeader("ratelimit", `"${name}";r=${remaining};t=${seconds}`);
-      if (!allowed) {
-        events.emit("rate_limit.exceeded", { limit: name }, { userId: req.auth.userId, source: requestSource(req) });
-        return sendProblem(res, new RateLimitError("Too many requests: try again later", retryAfter));
-      }
+      const subject = { userId: req.auth.userId, source: requestSource(req) };
+      await count(res, servicesOf(req, "rateLimit"), { name, key: counted, limit }, subject);
     } catch (error) {
-      return sendProblem(res, error instanceof AuthError ? error : new StorageError("The limit could not be checked", { cause: error }));
+      if (error instanceof AuthError) return sendProblem(res, error);
+      throw error;
     }
     next();
   };
+}
+
+/**
+ * Counts a call of a route of ours, where the route knows whom to count better than its path and source say. One round trip, two when refused.
+ * @throws {RateLimitError} `rate_limited`; {@link StorageError} when the store cannot be asked.
+ */
+export async function countCall({ kit, res, source }: Call, use: LimitUse): Promise<void> {
+  await count(res, kit, use, { source });
+}
+
+/**
+ * Counts what is no credential at all, by source: who sends such things has none, so that nobody who has shares this bucket with them.
+ * The shown one was told to be none without asking the store; this is all it costs.
+ * @throws {RateLimitError} `rate_limited`; {@link StorageError} when the store cannot be asked.
+ */
+export async function countForgery(call: Call, name: string): Promise<void> {
+  await countCall(call, { name, key: sourceKey(call.source.ip), limit: sourceFailureLimit });
+}
+
+type Call = Pick<RouteCall<unknown, unknown, unknown>, "kit" | "res" | "source">;
+
+/** Takes a use, and says in the answer's headers what is left. */
+async function count(
+  res: Response,
+  { rateLimits, clock, events }: Pick<GuardServices, "rateLimits" | "clock" | "events">,
+  { name, key, limit }: LimitUse,
+  subject: EventSubject,
+): Promise<void> {
+  if (key === null) return;
+  const taken = await rateLimits.take(name, key, limit).catch((cause: unknown) => {
+    throw cause instanceof AuthError ? cause : new StorageError("The limit could not be checked", { cause });
+  });
+  const { allowed, remaining, resetAt, retryAfter } = taken;
+  const seconds = Math.max(0, Math.ceil((resetAt - clock.now()) / 1000));
+  res.setHeader("ratelimit-policy", `"${name}";q=${limit.max};w=${limit.windowSeconds}`);
+  res.setHeader("ratelimit", `"${name}";r=${remaining};t=${seconds}`);
+  if (allowed) return;
+  events.emit("rate_limit.exceeded", { limit: name }, subject);
+  throw new RateLimitError("Too many requests: try again later", retryAfter);
 }

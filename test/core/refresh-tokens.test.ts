@@ -3,10 +3,11 @@ import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { createLiveSessions } from "../../lib/core/live-sessions.ts";
 import { createRefreshTokens, type RefreshTokensParts } from "../../lib/core/refresh-tokens.ts";
 import { createRefreshTokenText } from "../../lib/core/refresh-token-text.ts";
+import { RateLimitError } from "../../lib/errors.ts";
 import { resolveSessionLife } from "../../lib/core/session-life.ts";
 import { createSessions } from "../../lib/core/sessions.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
-import { createTestKit, TEST_SECRET } from "../support/kit.ts";
+import { counting, createTestKit, TEST_SECRET } from "../support/kit.ts";
 
 const DAY = 24 * 3600;
 
@@ -117,13 +118,40 @@ describe("refresh tokens", () => {
     const other = (await signIn()).first;
     const at = heard.length;
     const flipped = `${first.slice(0, -10)}${first.at(-10) === "A" ? "B" : "A"}${first.slice(-9)}`;
-    await expect(rotate(flipped)).rejects.toMatchObject(ended);
-    await expect(rotate(first.slice(0, 48) + other.slice(48))).rejects.toMatchObject(ended);
-    for (const text of ["", "x", `${first}A`, first.slice(1), "!".repeat(91)])
+    const mixed = first.slice(0, 48) + other.slice(48);
+    for (const text of [flipped, mixed, "", "x", `${first}A`, first.slice(1), "!".repeat(112)])
       await expect(rotate(text)).rejects.toMatchObject({ code: "invalid_token" });
     await expect(refreshTokens.rotate(first, { transport: "cookie" })).rejects.toMatchObject(ended);
     expect(heard).toHaveLength(at);
     await expect(refreshTokens.rotate(first)).resolves.toMatchObject({ session: { id: session.id } });
+  });
+
+  it("name their session without the store, also when it has ended; what was not made here names none and costs nothing", async () => {
+    const { store, calls } = counting(memoryStore());
+    const { refreshTokens, signIn, sessions } = open({ store: store as ReturnType<typeof memoryStore> });
+    const { first, session } = await signIn();
+    await sessions.revoke(session.id);
+    const before = { ...calls };
+    expect(refreshTokens.sessionOf(first)).toBe(session.id);
+    for (const end of [10, 40, 100]) {
+      const forged = `${first.slice(0, end)}${first[end] === "A" ? "B" : "A"}${first.slice(end + 1)}`;
+      expect(refreshTokens.sessionOf(forged)).toBeNull();
+      await expect(refreshTokens.rotate(forged)).rejects.toMatchObject({ code: "invalid_token" });
+      await expect(refreshTokens.revoke(forged)).rejects.toMatchObject({ code: "invalid_token" });
+    }
+    expect(calls).toEqual(before);
+  });
+
+  it("are replaced only where they are admitted, and reuse is told where they are not", async () => {
+    const { refreshTokens, clock, signIn, rotate, sessions } = open();
+    const { first, session } = await signIn();
+    const admit = () => Promise.reject(new RateLimitError("Too many", 1));
+    await expect(refreshTokens.rotate(first, { admit })).rejects.toMatchObject({ code: "rate_limited" });
+    await rotate(first);
+    clock.advance(10);
+    await expect(refreshTokens.rotate(first, { admit })).rejects.toMatchObject(reused);
+    expect(await sessions.get(session.id)).toBeNull();
+    await expect(refreshTokens.rotate(first, { admit })).rejects.toMatchObject({ code: "rate_limited" });
   });
 
   it("rest nowhere: a dump of the store holds none, and makes none without the secret", async () => {
@@ -131,9 +159,9 @@ describe("refresh tokens", () => {
     const { first } = await signIn();
     const { records } = await store.scan({ name: "s", kind: "partitioned" } as never);
     expect(Buffer.concat(records.map(({ value }) => Buffer.from(value))).includes(first.slice(-40))).toBe(false);
-    await expect(open({ store, clock, secrets: ["another secret that is long enough to be one"] }).rotate(first)).rejects.toMatchObject(
-      ended,
-    );
+    await expect(open({ store, clock, secrets: ["another secret that is long enough to be one"] }).rotate(first)).rejects.toMatchObject({
+      code: "invalid_token",
+    });
   });
 
   it("of an older secret go on under the first, after the switch too", async () => {

@@ -1,14 +1,18 @@
+import type { RequestHandler } from "express";
 import request from "supertest";
 import { afterEach, describe, expect, it } from "vitest";
 import { requireAuth } from "../../lib/index.ts";
-import type { AuthOptions } from "../../lib/options.ts";
+import type { AuthEvent } from "../../lib/core/events.ts";
+import { createTestClock } from "../../lib/testing/clock.ts";
 import { startApp } from "../support/app.ts";
+import { counting } from "../support/kit.ts";
+import { openTestStore } from "../support/test-store.ts";
 
 type Transport = "bearer" | "cookie";
 let people = 0;
 let app: Awaited<ReturnType<typeof startApp>>;
 
-const start = async (options: AuthOptions = {}) => {
+const start = async (options: Parameters<typeof startApp>[0] = {}) => {
   app = await startApp({
     tokens: { audience: "https://api.example.com" },
     ...options,
@@ -167,6 +171,124 @@ describe("the cookie transport", () => {
       .expect(200);
     expect(valueOf(answer, "sid")).toBe("sid=");
     expect(await app.auth.sessions.get(before.session.id)).toBeNull();
+  });
+});
+
+/** The store's counts and everything else that it was asked, since the last look. */
+function looking(asked: Record<string, number>) {
+  let before = { ...asked };
+  return () => {
+    const done = Object.entries(asked).map(([name, times]) => [name, times - (before[name] ?? 0)] as const);
+    before = { ...asked };
+    return Object.fromEntries(done.filter(([, times]) => times > 0));
+  };
+}
+
+/** As behind a proxy that says nothing of whom it speaks for. */
+const hideSource: RequestHandler = (req, _res, next) => {
+  Object.defineProperty(req, "ip", { value: undefined });
+  next();
+};
+
+const forgedOf = (token: string, n = 0) => `${token.slice(0, 60)}${String(n).padStart(8, "x")}${token.slice(68)}`;
+
+describe("the limits of refreshing", () => {
+  it("cost a good refresh one count, and what was not made here a count alone", async () => {
+    const clock = createTestClock();
+    const { store, calls } = counting(openTestStore({ clock }));
+    await start({ store, clock });
+    const { answer } = await signIn("bearer");
+    const look = looking(calls);
+    const refreshed = await refresh(answer.body.refresh_token).expect(200);
+    expect(look()).toEqual({ count: 1, get: 4, commit: 1 });
+    expect([refreshed.headers["ratelimit-policy"], refreshed.headers["ratelimit"]]).toEqual([
+      '"refresh";q=300;w=300',
+      '"refresh";r=299;t=300',
+    ]);
+    for (const forged of ["x", forgedOf(answer.body.refresh_token)]) {
+      await refresh(forged).expect(401);
+      expect(look()).toEqual({ count: 1 });
+    }
+    await refresh().expect(401);
+    expect(look()).toEqual({});
+  });
+
+  it("rule 15: refuse a flood of forgeries, and none of those who share its source", async () => {
+    await start();
+    const { answer } = await signIn("bearer");
+    const token = answer.body.refresh_token;
+    const events: AuthEvent[] = [];
+    app.auth.events.on("rate_limit.exceeded", (event) => events.push(event));
+    const flood = await Promise.all(Array.from({ length: 120 }, (_, n) => refresh(forgedOf(token, n))));
+    expect(flood.filter(({ status }) => status === 401)).toHaveLength(100);
+    expect(flood.filter(({ status }) => status === 429)).toHaveLength(20);
+    const refused = await refresh("x").expect(429);
+    expect(refused.body.code).toBe("rate_limited");
+    expect([refused.headers["retry-after"], refused.headers["ratelimit-policy"]]).toEqual(["3600", '"refresh_forgeries";q=100;w=3600']);
+    expect(events.at(-1)).toMatchObject({ details: { limit: "refresh_forgeries" }, source: { ip: expect.any(String) } });
+    // Known by its session's id, which is no secret, nobody is kept out either.
+    await refresh(token).expect(200);
+    app.clock.advance(3600);
+    await refresh("x").expect(401);
+  });
+
+  it("hold a client that refreshes without end, and no other session of its source or its user", async () => {
+    await start();
+    const { answer } = await signIn("bearer");
+    const limit = { max: 300, windowSeconds: 300 };
+    const first = answer.body.refresh_token;
+    const family = app.auth.refreshTokens!.sessionOf(first);
+    for (let n = 0; n < 299; n += 1) await app.auth.rateLimits.take("refresh", family, limit);
+    const second = (await refresh(first).expect(200)).body.refresh_token;
+    const refused = await refresh(second).expect(429);
+    expect([refused.body.code, refused.headers["retry-after"]]).toEqual(["rate_limited", "300"]);
+    const { session } = await app.auth.sessions.create({ userId: answer.body.user.id, transport: "bearer" });
+    await refresh(await app.auth.refreshTokens!.issue(session)).expect(200);
+    app.clock.advance(300);
+    await refresh(second).expect(200);
+  });
+
+  it("leave a hundred tabs alone that wake up at once", async () => {
+    await start();
+    const { answer } = await signIn("bearer");
+    const tabs = await Promise.all(Array.from({ length: 100 }, () => refresh(answer.body.refresh_token)));
+    expect(new Set(tabs.map(({ status, body }) => `${status} ${body.refresh_token}`)).size).toBe(1);
+    expect(tabs[0]?.status).toBe(200);
+  });
+
+  it("rule 31: are no shelter for a refresh token that is used again", async () => {
+    await start();
+    const { answer } = await signIn("bearer");
+    const first = answer.body.refresh_token;
+    await refresh(first).expect(200);
+    app.clock.advance(10);
+    const family = app.auth.refreshTokens!.sessionOf(first);
+    for (let n = 0; n < 300; n += 1) await app.auth.rateLimits.take("refresh", family, { max: 300, windowSeconds: 300 });
+    expect((await refresh(first)).body.code).toBe("refresh_token_reused");
+    expect(await app.auth.sessions.list(answer.body.user.id)).toEqual([]);
+    // Nothing is there any more; asking on and on is refused as before.
+    await refresh(first).expect(429);
+  });
+
+  it("rule 47: refuse while nobody can count", async () => {
+    const clock = createTestClock();
+    const store = openTestStore({ clock });
+    let down = false;
+    const count: typeof store.count = (...given) => (down ? Promise.reject(new Error("down")) : store.count(...given));
+    await start({
+      clock,
+      store: new Proxy(store, { get: (target, name: keyof typeof store) => (name === "count" ? count : target[name]) }),
+    });
+    const { answer } = await signIn("bearer");
+    down = true;
+    for (const token of [answer.body.refresh_token, "x"]) expect((await refresh(token)).body.code).toBe("storage_unavailable");
+    down = false;
+    await refresh(answer.body.refresh_token).expect(200);
+  });
+
+  it("count nobody whose source is unknown", async () => {
+    await start({ before: (server) => void server.use(hideSource) });
+    for (let n = 0; n < 101; n += 1) await refresh("x").expect(401);
   });
 });
 

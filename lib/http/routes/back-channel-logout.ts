@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { isProviderStrategy } from "../../core/strategy.ts";
-import { NotFoundError } from "../../errors.ts";
+import { AuthError, NotFoundError } from "../../errors.ts";
+import { THROTTLED } from "../openapi-problems.ts";
+import { countForgery } from "../rate-limit.ts";
 import { route } from "../route.ts";
 
 /**
@@ -19,12 +21,24 @@ export const backChannelLogoutRoute = route({
   body: z.looseObject({ logout_token: z.string().regex(/^[\w-]+\.[\w-]+\.[\w-]+$/) }),
   answers: {
     200: z.strictObject({ ended: z.number().int() }),
-    problems: ["400 invalid_logout_token", "404 provider_not_found", "502 invalid_provider_response", "502 provider_unavailable"],
+    problems: [
+      "400 invalid_logout_token",
+      "404 provider_not_found",
+      "502 invalid_provider_response",
+      "502 provider_unavailable",
+      ...THROTTLED,
+    ],
   },
-  async handle({ kit, params: { provider }, body, source }) {
+  async handle(call) {
+    const { kit, params, body, source } = call;
+    const { provider } = params;
     const strategy = kit.strategies.get(provider);
     if (!strategy || !isProviderStrategy(strategy)) throw new NotFoundError("There is no such provider", "provider_not_found");
-    const token = await strategy.readLogoutToken(body.logout_token);
+    const token = await strategy.readLogoutToken(body.logout_token).catch(async (error: unknown) => {
+      // A provider may have thousands to sign out at once. Only what is no token of its is counted, and not that its keys cannot be had.
+      if (error instanceof AuthError && error.code === "invalid_logout_token") await countForgery(call, "logout_forgeries");
+      throw error;
+    });
     const { ended } = await kit.providerLogout.withToken(token, { provider, issuer: strategy.issuer, source });
     return { json: { ended } };
   },

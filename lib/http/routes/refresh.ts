@@ -1,13 +1,22 @@
 import { z } from "zod";
+import { parseLimit } from "../../core/rate-limits.ts";
 import { CredentialError, NotFoundError, PermissionError } from "../../errors.ts";
 import { readCookie } from "../extract.ts";
 import { text } from "../input.ts";
+import { THROTTLED } from "../openapi-problems.ts";
 import { refreshedSchema } from "../openapi-schemas.ts";
+import { countCall, countForgery } from "../rate-limit.ts";
 import { route } from "../route.ts";
 import { sendTokens } from "../transports.ts";
 import { userView } from "../views.ts";
 
-/** New tokens for old. */
+/** Of one session, whose tabs may all ask at once when a laptop wakes up. Sources have no such limit: behind one address may be a whole town. */
+const PER_SESSION = parseLimit("300/5m");
+
+/**
+ * New tokens for old. A good refresh costs four reads, a write and a count, in four waits: the count goes out with the first read. What was
+ * not made here costs a count by its source and nothing else, so that a flood of it keeps nobody from refreshing.
+ */
 export const refreshRoutes = [
   route({
     operationId: "refresh",
@@ -26,6 +35,7 @@ export const refreshRoutes = [
         "401 user_disabled",
         "403 email_not_confirmed",
         "404 not_found",
+        ...THROTTLED,
       ],
     },
     shows: ["bearer", "refreshCookie"],
@@ -35,7 +45,10 @@ export const refreshRoutes = [
       const presented = body.refresh_token ?? readCookie(req, http.cookies.refresh);
       if (presented === null) throw new CredentialError("authentication_required", "There is no refresh token: sign in first");
       const transport = body.refresh_token === undefined ? "cookie" : "bearer";
-      const { session, refreshToken } = await kit.refreshTokens.rotate(presented, { transport, source });
+      const family = kit.refreshTokens.sessionOf(presented);
+      if (family === null) await countForgery(call, "refresh_forgeries");
+      const admit = () => countCall(call, { name: "refresh", key: family, limit: PER_SESSION });
+      const { session, refreshToken } = await kit.refreshTokens.rotate(presented, { transport, source, admit });
       const user = await kit.users.findById(session.userId);
       // As signing in would: the address may have been taken from the account, or confirming it come to be required, since then.
       if (http.confirmedPasswords && user && !user.emailVerified && session.methods.includes("password")) {
