@@ -1,4 +1,4 @@
-import { NotFoundError } from "../errors.ts";
+import { ConflictError, NotFoundError } from "../errors.ts";
 import { directoryKey } from "../storage/collection.ts";
 import type { Collection, Page, RecordStore, StoredRecord } from "../storage/record-store.ts";
 import { accountCollection, decodeAccount, type AccountSummary } from "./account-record.ts";
@@ -41,12 +41,12 @@ export interface Operators {
   accounts(page?: Page): Promise<Listing<AccountSummary>>;
   apiKeys(page?: Page): Promise<Listing<ApiKey>>;
   codes(page?: Page): Promise<Listing<ListedCode>>;
-  /** Removes a user with all their credentials. */
+  /** Removes a user with all their credentials. @throws {ConflictError} `own_user`: nobody removes themself, so that the last administrator stays. */
   deleteUser(id: string, by: EventSubject): Promise<void>;
   /** @throws {NotFoundError} */
   revokeSession(id: string, by: EventSubject): Promise<void>;
   revokeSessions(userId: string, by: EventSubject): Promise<void>;
-  /** Unlinks an account, also a user's last way in. @throws {NotFoundError} `account_not_found`. */
+  /** Unlinks an account, also a user's last way in. @throws {NotFoundError} `account_not_found`; {@link ConflictError} `own_user`. */
   unlinkAccount(id: string, by: EventSubject): Promise<void>;
   /** @throws {NotFoundError} */
   revokeApiKey(userId: string, id: string, by: EventSubject): Promise<void>;
@@ -90,6 +90,7 @@ export function createOperators({ store, events, users, sessions, apiKeys, accou
     }),
 
     async deleteUser(id, by) {
+      assertAnother(id, by);
       await users.delete(id, from(by));
       acted("user.delete", id, by);
     },
@@ -104,7 +105,9 @@ export function createOperators({ store, events, users, sessions, apiKeys, accou
     async unlinkAccount(id, by) {
       const stored = await store.get(accountCollection, directoryKey(id));
       if (!stored) throw new NotFoundError("There is no such account", "account_not_found");
-      await accounts.unlink({ userId: decodeAccount(stored).account.userId, accountId: id, otherWaysIn: 1 }, from(by));
+      const { userId } = decodeAccount(stored).account;
+      assertAnother(userId, by);
+      await accounts.unlink({ userId, accountId: id, otherWaysIn: 1 }, from(by));
       acted("account.unlink", id, by);
     },
     async revokeApiKey(userId, id, by) {
@@ -117,4 +120,9 @@ export function createOperators({ store, events, users, sessions, apiKeys, accou
       acted("magic_code.revoke", id, by);
     },
   };
+}
+
+/** By a slip of the hand an administrator could leave nobody behind who is one. */
+function assertAnother(userId: string, by: EventSubject): void {
+  if (userId === by.userId) throw new ConflictError("own_user", "That is yourself: leave it to another administrator");
 }

@@ -61,6 +61,7 @@ const WHEN: Readonly<Record<string, string>> = {
   no_refresh_token: "a provider's access token has expired, and it gave no refresh token",
   not_a_member: "the user does not belong to that tenant",
   not_found: "there is no such route, session or key, or none of yours",
+  own_user: "an administrator would remove themself, or unlink an account of their own, by the routes that are for others",
   password_changed: "another change of the password came first",
   password_disabled: "too many wrong passwords in a row: reset it by mail",
   provider_error: "a provider, or a strategy, refused or failed",

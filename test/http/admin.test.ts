@@ -151,6 +151,30 @@ describe("the administrators' routes", () => {
     ]);
   });
 
+  it("let nobody remove themself, so that the last administrator stays", async () => {
+    await app.auth.passwords.signUp({
+      ...{ email: "bob@example.com", password: "correct horse battery" },
+      ...{ source: { ip: null, userAgent: null }, origin: "http://localhost" },
+    });
+    const bob = await app.auth.users.findByEmail("bob@example.com");
+    await app.auth.users.setRoles(bob!.id, ["admin"]);
+    const { token } = await app.auth.sessions.create({ userId: bob!.id });
+    const [account] = (await app.auth.accounts.listForUser(bob!.id)) ?? [];
+    const asBob = (path: string) => request(app.server).delete(`/auth/admin/${path}`).set("cookie", `sid=${token}`);
+    for (const path of [`users/${bob!.id}`, ...(account ? [`accounts/${account.id}`] : [])]) {
+      const refused = await asBob(path).expect(409);
+      expect(refused.body.code).toBe("own_user");
+    }
+    expect(acts()).toEqual([]);
+    await request(app.server).get("/auth/me").set("cookie", `sid=${token}`).expect(200);
+    await end(`users/${bob!.id}`).expect(200);
+    expect((await end("users/root").expect(409)).body.code).toBe("own_user");
+    await get("users").expect(200);
+    // All sessions of oneself end as everybody's do: whoever is an administrator signs in again.
+    await end("users/root/sessions").expect(200);
+    await get("users").expect(401);
+  });
+
   it("tell nothing of what was refused or was not there", async () => {
     await end(`users/ada/api-keys/${"A".repeat(22)}`).expect(404);
     await end(`accounts/${"A".repeat(22)}`).expect(404);

@@ -79,10 +79,10 @@ export const adminRoutes = [
     operationId: "adminUserDelete",
     method: "DELETE",
     path: "/admin/users/{user_id}",
-    summary: "Removes a user with all sessions, keys and accounts.",
+    summary: "Removes a user, but not oneself, with all sessions, keys and accounts.",
     guard: ADMIN,
     params: z.strictObject({ user_id: text(255) }),
-    answers: { 200: successSchema, problems: ["400 invalid_user_id"] },
+    answers: { 200: successSchema, problems: ["400 invalid_user_id", "409 own_user"] },
     async handle(call) {
       await call.kit.operators.deleteUser(call.params.user_id, by(call));
       return done;
@@ -117,10 +117,10 @@ export const adminRoutes = [
     operationId: "adminAccountUnlink",
     method: "DELETE",
     path: "/admin/accounts/{id}",
-    summary: "Unlinks an account, also a user's last way in.",
+    summary: "Unlinks an account, but not one's own, also a user's last way in.",
     guard: ADMIN,
     params: z.strictObject({ id: z.string().regex(/^[\w-]{1,64}$/) }),
-    answers: { 200: successSchema, problems: ["404 account_not_found"] },
+    answers: { 200: successSchema, problems: ["404 account_not_found", "409 own_user"] },
     async handle(call) {
       await call.kit.operators.unlinkAccount(call.params.id, by(call));
       return done;
