@@ -48,6 +48,11 @@ export interface Audit {
 export interface AuditTrail extends Audit {
   /** Removes what is kept about a user, a hundred entries at once; may be repeated until it succeeds. */
   forget(userId: string): Promise<void>;
+  /**
+   * Takes a user out of what administrators did to them: the act stays, and on whom becomes {@link ERASED}. `isTheirs` knows their other
+   * ids; those in their own entries are known here, so call it before {@link AuditTrail.forget}. O(all) entries; may be repeated.
+   */
+  forgetTarget(userId: string, isTheirs: (target: string) => boolean): Promise<void>;
   /** For the end: writes what is left, or gives up after `ms`. */
   close(ms: number): Promise<void>;
 }
@@ -65,6 +70,8 @@ export interface AuditParts {
 /** Records one commit writes. */
 const BATCH = 100;
 const MAX_PAGE = 1000;
+/** What `admin.acted` tells in the place of somebody who was erased. */
+const ERASED = "erased";
 /** Waits after a failure, ms; the last again and again. */
 const BACKOFF = [250, 500, 1000, 2000, 5000];
 
@@ -126,6 +133,18 @@ export function createAudit({ store, events, config, capacity = 10_000, sleep = 
     while (last && waiting.includes(last)) await writeBatch();
   };
 
+  /** What a user's own entries name: sessions, keys, accounts. */
+  const idsIn = async (userId: string) => {
+    const ids: string[] = [];
+    for (let after: string | undefined; ;) {
+      const found = await store.find(auditCollection, "userId", userId, { limit: MAX_PAGE, ...(after === undefined ? {} : { after }) });
+      for (const { details } of readable(found, decode))
+        for (const [name, value] of Object.entries(details)) if (name.endsWith("Id") && typeof value === "string") ids.push(value);
+      if (found.length < MAX_PAGE) return ids;
+      after = found.at(-1)?.id;
+    }
+  };
+
   return {
     async list({ userId, tenantId, since, until, limit = 100, after } = {}) {
       assertQuery({ userId, tenantId, since, until, limit, after });
@@ -155,6 +174,26 @@ export function createAudit({ store, events, config, capacity = 10_000, sleep = 
         const found = await store.find(auditCollection, "userId", userId, { limit: BATCH });
         if (found.length === 0) return;
         await store.commit(found.map(({ id }) => ({ op: "delete", in: auditCollection, key: directoryKey(id) })));
+      }
+    },
+
+    async forgetTarget(userId, isTheirs) {
+      await flush();
+      const theirs = new Set([userId, ...(await idsIn(userId))]);
+      for (let after: string | undefined; ;) {
+        const page = await store.scan(auditCollection, { limit: MAX_PAGE, ...(after === undefined ? {} : { after }) });
+        for (const stored of page.records) {
+          const [entry] = readable([stored], decode);
+          if (entry?.type !== "admin.acted") continue;
+          const { action, target } = entry.details;
+          if (!theirs.has(target) && !isTheirs(target)) continue;
+          const record = encodeAuditEntry({ ...entry, details: { action, target: ERASED } }, 0);
+          const { expiresAt, version: ifVersion } = stored;
+          // Refused where it is gone, or was written so already: nothing else is ever made of an entry.
+          await store.commit([{ op: "replace", in: auditCollection, record: { ...record, expiresAt }, ifVersion, quiet: true }]);
+        }
+        if (page.next === null) return;
+        after = page.next;
       }
     },
 

@@ -81,7 +81,7 @@ export interface EventDetails {
   "account.refreshed": { provider: string; accountId: string };
   /** A provider refused an account's refresh token: the person has to sign in there again. */
   "account.reconnect_needed": { provider: string; accountId: string };
-  /** An administrator ended something; `userId` is theirs. */
+  /** An administrator ended something; `userId` is theirs. Of who is erased the audit has no `target` but `erased`. */
   "admin.acted": { action: string; target: string };
   /** An API key was made. */
   "api_key.created": { keyId: string; name: string };

@@ -45,8 +45,9 @@ export interface PersonalDataService {
   /**
    * Removes all that is kept about a user: sessions, API keys, linked accounts and password, tokens, codes, links in mails, sign-ins under way, profile,
    * roles and failures. May be repeated until it succeeds, wherever it was interrupted. When it resolves nothing of theirs is in the store;
-   * limits keep keyed hashes of an address until their windows end, and `auth.kv` is the application's to clear. Reads all open codes,
-   * sign-ins and sessions that providers named, on Redis by a SCAN of all keys: O(all), blocking nobody.
+   * limits keep keyed hashes of an address until their windows end, and `auth.kv` is the application's to clear. What administrators did to
+   * them stays in the audit, on a target that is `erased`. Reads all open codes, sign-ins, sessions that providers named and entries of the
+   * audit, on Redis by a SCAN of all keys: O(all), blocking nobody.
    * @throws {RequestError} `invalid_user_id`; {@link StorageError} when it could not be done whole.
    */
   erase(userId: string, from?: { readonly source?: RequestSource | null | undefined }): Promise<void>;
@@ -117,6 +118,10 @@ export function createPersonalData(parts: PersonalDataParts): PersonalDataServic
       await remove(codeCollection, codes);
       await remove(transactionCollection, transactions);
       if (email !== null) await Promise.all([clear(codeCollection, addressTag(email)), clear(knownSources, addressTag(email))]);
+      await audit?.forgetTarget(userId, (target) => {
+        const [codes = ""] = target.split(".");
+        return parseSessionId(target)?.partition === ownerTag(userId) || (email !== null && codes === addressTag(email));
+      });
       await users.delete(userId, { source });
       await store.commit([{ op: "delete", in: principalCollection, key: directoryKey(userId) }]);
       // With the principal its epoch is gone too: what was being made while all this went on would count again.

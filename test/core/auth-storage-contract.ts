@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createAuth } from "../../lib/auth.ts";
 import type { AuthEvent } from "../../lib/core/events.ts";
+import { codeCollection } from "../../lib/core/magic-code-record.ts";
 import { createKv } from "../../lib/core/kv.ts";
 import { providerSessionCollection } from "../../lib/core/provider-sessions.ts";
 import { createTokens } from "../../lib/core/tokens.ts";
@@ -9,6 +10,8 @@ import { memoryTransport } from "../../lib/email/memory.ts";
 import type { RecordStore } from "../../lib/storage/record-store.ts";
 import { createTestClock, type TestClock } from "../../lib/testing/clock.ts";
 import { TEST_SECRET } from "../support/kit.ts";
+
+const SOURCE = { ip: "192.0.2.8", userAgent: null };
 
 /** A store of its own for one test, and all the bytes that rest in it. */
 export interface StoreUnderTest {
@@ -347,13 +350,47 @@ export function authStorageContract(backend: string, open: (clock: TestClock) =>
       expect(heard.at(-1)).toMatchObject({ type: "user.erased", userId });
     });
 
+    it("is erased from what administrators did to them, and from nothing else there", async () => {
+      const { auth, userId, dump } = await setUp();
+      const by = (action: string, target: string) => auth.events.emit("admin.acted", { action, target }, { userId: "root" });
+      const { session } = await auth.sessions.create({ userId });
+      const other = await auth.sessions.create({ userId: "somebody-else" });
+      const { apiKey } = await auth.apiKeys.create({ userId, name: "ci" });
+      const { requestId } = await auth.magicCodes.request({ email: "canary@example.com", purpose: "sign_in", source: SOURCE });
+      const [code] = (await auth.store.scan(codeCollection)).records;
+      expect(requestId).toBeTruthy();
+      by("sessions.revoke", userId);
+      by("session.revoke", session.id);
+      by("api_key.revoke", apiKey.id);
+      by("magic_code.revoke", `${code?.partition}.${code?.id}`);
+      by("session.revoke", other.session.id);
+      by("sessions.revoke", "somebody-else");
+      await auth.erase(userId);
+      await auth.erase(userId);
+      by("user.delete", "another");
+      await auth.audit?.flush();
+      const { entries } = (await auth.audit?.list({ userId: "root" })) ?? { entries: [] };
+      expect(entries.map(({ details }) => Object.values(details)).reverse()).toEqual([
+        ["sessions.revoke", "erased"],
+        ["session.revoke", "erased"],
+        ["api_key.revoke", "erased"],
+        ["magic_code.revoke", "erased"],
+        ["session.revoke", other.session.id],
+        ["sessions.revoke", "somebody-else"],
+        ["user.delete", "another"],
+      ]);
+      for (const id of [userId, session.id, apiKey.id, code?.id ?? "-"]) expect(await dump()).not.toContain(id);
+    });
+
     it("is erased by a later call when one was interrupted anywhere", async () => {
-      for (let fails = 1; fails <= 12; fails += 1) {
+      for (let fails = 1; fails <= 14; fails += 1) {
         let left = Infinity;
         const { auth, userId, dump } = await setUp((store) => ({
           ...store,
           commit: (writes) => ((left -= 1) < 0 ? Promise.reject(new Error("cut")) : store.commit(writes)),
         }));
+        auth.events.emit("admin.acted", { action: "sessions.revoke", target: userId }, { userId: "root" });
+        await auth.audit?.flush();
         left = fails - 1;
         const failed = await auth.erase(userId).then(
           () => false,
