@@ -21,7 +21,7 @@ export interface Operations {
   /** Ends the session of this browser or client, which any of its credentials names, and clears its cookies. */
   signOut: {
     input: { return_to?: undefined | string; refresh_token?: undefined | string };
-    output: Success;
+    output: SignedOut;
     code:
       | CommonCode
       | "authentication_required"
@@ -644,6 +644,7 @@ export interface Operations {
       | "invalid_request"
       | "invalid_token"
       | "not_found"
+      | "rate_limited"
       | "refresh_token_reused"
       | "session_not_found"
       | "session_revoked"
@@ -708,7 +709,7 @@ export interface Operations {
       | "session_not_found"
       | "session_revoked";
   };
-  /** Removes a user with all sessions, keys and accounts. */
+  /** Removes a user, but not oneself, with all sessions, keys and accounts. */
   adminUserDelete: {
     input: { user_id: string };
     output: Success;
@@ -723,6 +724,7 @@ export interface Operations {
       | "invalid_request"
       | "invalid_token"
       | "invalid_user_id"
+      | "own_user"
       | "session_not_found"
       | "session_revoked"
       | "unsupported_media_type";
@@ -762,7 +764,7 @@ export interface Operations {
       | "session_not_found"
       | "session_revoked";
   };
-  /** Unlinks an account, also a user's last way in. */
+  /** Unlinks an account, but not one's own, also a user's last way in. */
   adminAccountUnlink: {
     input: { id: string };
     output: Success;
@@ -777,6 +779,7 @@ export interface Operations {
       | "insufficient_user_authentication"
       | "invalid_request"
       | "invalid_token"
+      | "own_user"
       | "session_not_found"
       | "session_revoked"
       | "unsupported_media_type";
@@ -865,9 +868,10 @@ export interface User {
   readonly created_at: Instant;
 }
 
-export interface Success {
+export interface SignedOut {
   readonly success: true;
   readonly message?: string;
+  readonly expires_at?: Instant;
 }
 
 export interface GuestCreateAnswer {
@@ -887,6 +891,11 @@ export interface TenantSelectAnswer {
 
 export type SessionsListAnswer = readonly Session[];
 
+export interface Success {
+  readonly success: true;
+  readonly message?: string;
+}
+
 export type ReauthenticateAnswer = SteppedUp | CodeSent | Onward;
 
 export type ProvidersListAnswer = readonly { readonly provider: string; readonly url: string }[];
@@ -897,6 +906,8 @@ export type LoginSubmitAnswer = Onward | SignedIn;
 
 export interface ProviderSignOutAnswer {
   readonly success: true;
+  readonly message?: string;
+  readonly expires_at?: Instant;
   readonly url: string | null;
 }
 

@@ -99,6 +99,13 @@ export const refreshedSchema = z.strictObject({ user: z.union([userSchema, bareU
 /** It is done, and there is no more to say. */
 export const successSchema = z.strictObject({ success: z.literal(true), message: z.string().optional() });
 
+/** Somebody signed out. */
+export const signedOutSchema = successSchema.extend({
+  expires_at: instant
+    .optional()
+    .meta({ format: "date-time", description: "No session stood behind the access token: nothing ends it before this." }),
+});
+
 /** A sentence for people. */
 export const messageSchema = z.strictObject({ message: z.string() });
 
@@ -137,6 +144,7 @@ export const SCHEMA_NAMES: ReadonlyMap<z.ZodType, string> = new Map<z.ZodType, s
   [signedInSchema, "SignedIn"],
   [refreshedSchema, "Refreshed"],
   [successSchema, "Success"],
+  [signedOutSchema, "SignedOut"],
   [messageSchema, "Message"],
   [codeSentSchema, "CodeSent"],
   [onwardSchema, "Onward"],

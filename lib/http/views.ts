@@ -1,4 +1,5 @@
 import type { ApiKey } from "../core/api-keys.ts";
+import type { AccessTokenContext } from "../core/context.ts";
 import type { Session } from "../core/sessions.ts";
 import type { User } from "../core/users.ts";
 
@@ -47,5 +48,13 @@ export function apiKeyView(key: ApiKey) {
     created_at: instant(key.createdAt),
     last_used_at: instant(key.lastUsedAt),
     expires_at: instant(key.expiresAt),
+  };
+}
+
+/** What is said at a sign-out by an access token that no session stands behind: nothing ends it but its time. */
+export function tokenLeftView({ claims }: AccessTokenContext) {
+  return {
+    message: "There was no session to end: the access token holds until it expires.",
+    expires_at: instant(Number(claims["exp"]) * 1000),
   };
 }

@@ -171,14 +171,40 @@ describe("tokens without sessions", () => {
     expect((await signIn("bearer", {})).status).toBe(401);
   });
 
-  it("clear what a browser has at sign-out, though nothing is there to end", async () => {
+  it.each(["/auth/sign-out", "/auth/sign-out/provider"])(
+    "rule 44: clear what a browser has at %s, and say how long the token that nothing can end holds on",
+    async (path) => {
+      await start(stateless);
+      const response = await signIn("cookie").expect(200);
+      const cookie = `sid-access=${cookieOf(response, "sid-access")}`;
+      app.clock.advance(60);
+      const out = await request(app.server)
+        .post(path)
+        .set({ ...BROWSER, cookie })
+        .expect(200);
+      expect(setCookies(out).some((set) => set.startsWith("sid-access=;"))).toBe(true);
+      expect(out.body).toMatchObject({
+        success: true,
+        message: "There was no session to end: the access token holds until it expires.",
+        expires_at: new Date(app.clock.now() + 840_000).toISOString(),
+      });
+      app.clock.advance(835);
+      await request(app.server).get("/me").set({ cookie }).expect(200);
+      app.clock.advance(11);
+      await request(app.server).get("/me").set({ cookie }).expect(401);
+    },
+  );
+
+  it("rule 44: say the same to a client that holds it itself, and nothing of it where a session ended", async () => {
     await start(stateless);
-    const response = await signIn("cookie").expect(200);
-    const out = await request(app.server)
-      .post("/auth/sign-out")
-      .set({ ...BROWSER, cookie: `sid-access=${cookieOf(response, "sid-access")}` })
-      .expect(200);
-    expect(setCookies(out).some((cookie) => cookie.startsWith("sid-access=;"))).toBe(true);
+    const { access_token: token } = (await signIn("bearer", {}).expect(200)).body as { access_token: string };
+    const out = await request(app.server).post("/auth/sign-out").set("authorization", `Bearer ${token}`).expect(200);
+    expect(out.body.expires_at).toBe(new Date(app.clock.now() + 900_000).toISOString());
+    await app.close();
+    await start();
+    const { access_token: backed } = (await signIn("bearer", {}).expect(200)).body as { access_token: string };
+    const ended = await request(app.server).post("/auth/sign-out").set("authorization", `Bearer ${backed}`).expect(200);
+    expect(ended.body).toEqual({ success: true, message: "Signed out." });
   });
 });
 

@@ -4,9 +4,11 @@ import { TRANSACTION_TTL } from "../../core/transactions.ts";
 import { randomToken } from "../../crypto/random.ts";
 import { NotFoundError, ProviderError } from "../../errors.ts";
 import { text } from "../input.ts";
+import { signedOutSchema } from "../openapi-schemas.ts";
 import { signedIn } from "../require-auth.ts";
 import { bindingOf } from "../round-trip.ts";
 import { route, type RouteCall } from "../route.ts";
+import { tokenLeftView } from "../views.ts";
 
 /** Leaving the provider together with us. @see OpenID Connect RP-Initiated Logout 1.0. */
 export const providerSignOutRoutes = [
@@ -19,7 +21,7 @@ export const providerSignOutRoutes = [
     body: z.strictObject({ return_to: text(2048).optional() }),
     answers: {
       // null: no provider is behind it, or none that can be asked to sign somebody out
-      200: z.strictObject({ success: z.literal(true), url: z.string().nullable() }),
+      200: signedOutSchema.extend({ url: z.string().nullable() }),
       303: "To the provider, which leads back here; where there is none to ask, to `return_to`.",
     },
     async handle(call) {
@@ -29,11 +31,12 @@ export const providerSignOutRoutes = [
       const session = auth.kind === "session" ? auth.session : await kit.sessions.get(id);
       const behind = session && (await kit.providerLogout.behind(session));
       // Ours ends whatever becomes of the provider's.
-      await kit.sessions.revoke(id, { reason: "sign_out", source });
+      const ended = await kit.sessions.revoke(id, { reason: "sign_out", source });
+      const left = !ended && auth.kind === "access_token" ? tokenLeftView(auth) : {};
       for (const name of http.cookies.credentials) http.cookies.clear(res, name);
       const returnTo = http.returnTo(req, call.body.return_to);
       const url = behind && (await endSessionUrl(call, behind, returnTo));
-      return { json: { success: true, url }, location: url ?? returnTo };
+      return { json: { success: true, url, ...left }, location: url ?? returnTo };
     },
   }),
 

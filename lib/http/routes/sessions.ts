@@ -6,9 +6,9 @@ import { text } from "../input.ts";
 import { OWN_SESSION, ownSession } from "../own-session.ts";
 import { signedIn } from "../require-auth.ts";
 import { RACED, REFUSED_CREDENTIAL, RETURN_TO } from "../openapi-problems.ts";
-import { credentialFields, sessionSchema, sessionTokenFields, successSchema, userSchema } from "../openapi-schemas.ts";
+import { credentialFields, sessionSchema, sessionTokenFields, signedOutSchema, successSchema, userSchema } from "../openapi-schemas.ts";
 import { route } from "../route.ts";
-import { sessionView, userView } from "../views.ts";
+import { sessionView, tokenLeftView, userView } from "../views.ts";
 import { chooseTransport, clearCredentials, guestTransport, sendSession } from "../transports.ts";
 
 const nothing = z.strictObject({});
@@ -40,7 +40,7 @@ export const sessionRoutes = [
     summary: "Ends the session of this browser or client, which any of its credentials names, and clears its cookies.",
     body: returning.extend({ refresh_token: text(256).optional() }),
     answers: {
-      200: successSchema,
+      200: signedOutSchema,
       303: RETURN_TO,
       problems: [...REFUSED_CREDENTIAL, "401 refresh_token_reused", "403 credential_not_allowed"],
     },
@@ -49,6 +49,7 @@ export const sessionRoutes = [
       const { kit, http, req, source, body } = call;
       assertKnown(req);
       const { auth } = req;
+      let left = {};
       // Whoever shows a bearer means that, or what the body says: no cookie stands in for one that does not hold.
       const cookie = req.headers.authorization === undefined ? readCookie(req, http.cookies.refresh) : null;
       const presented = body.refresh_token ?? cookie;
@@ -63,12 +64,13 @@ export const sessionRoutes = [
         await kit.refreshTokens.revoke(presented, { transport, source });
         clearCredentials(call, transport === "cookie" ? [http.cookies.access, http.cookies.refresh] : []);
       } else if (auth.kind === "access_token") {
-        await kit.sessions.revoke(auth.sessionId, { reason: "sign_out", source });
+        const ended = await kit.sessions.revoke(auth.sessionId, { reason: "sign_out", source });
+        if (!ended) left = tokenLeftView(auth);
         clearCredentials(call, req.headers.authorization === undefined ? [http.cookies.access, http.cookies.refresh] : []);
       } else {
         throw auth.failure ?? new CredentialError("authentication_required", "Sign in first");
       }
-      return { json: { success: true, message: "Signed out." }, location: http.returnTo(req, body.return_to) };
+      return { json: { success: true, message: "Signed out.", ...left }, location: http.returnTo(req, body.return_to) };
     },
   }),
 
