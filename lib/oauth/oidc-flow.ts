@@ -12,11 +12,12 @@ import { createLogoutTokenReader } from "./logout-token.ts";
 import type { OidcProvider } from "./oidc-provider.ts";
 import { mapped, toIdentity, toTokenSet, type Profile } from "./profile.ts";
 import { createProviderKeys } from "./provider-keys.ts";
+import { createUserinfoReader } from "./userinfo.ts";
 
 /**
  * The authorization code flow of OpenID Connect: PKCE, state, nonce, the `iss` of the answer, the ID token's
  * signature, issuer, audience, times and access token are checked, and its subject against the one of userinfo. Userinfo is asked only for what the
- * ID token leaves out. Requests are pushed (RFC 9126) where the provider takes that.
+ * ID token leaves out, and may be a JWT. Requests are pushed (RFC 9126) where the provider takes that.
  *
  * @see OpenID Connect Core 1.0, section 3.1; RFC 9207; RFC 9700.
  */
@@ -25,6 +26,7 @@ export function oidcFlow(provider: OidcProvider, client: OAuthClient): ProviderF
   const discover = createDiscovery(provider, client);
   const keys = createProviderKeys(client, discover);
   const checkIdToken = createIdTokenCheck(provider, client, keys);
+  const readUserinfo = createUserinfoReader(client, keys);
   const readLogoutToken = createLogoutTokenReader(issuer, client, keys);
 
   return {
@@ -70,7 +72,8 @@ export function oidcFlow(provider: OidcProvider, client: OAuthClient): ProviderF
           const idToken = await checkIdToken(reply);
           if (!idToken) throw invalidResponse(new Error("the reply has no ID token"));
           provider.checkClaims?.(idToken);
-          const userinfo = provider.userinfo === "never" ? {} : await missingClaims(config, reply.access_token, idToken, client, proofs);
+          const asked = provider.userinfo !== "never" && leavesOut(config, idToken, client);
+          const userinfo = asked ? await readUserinfo(config, reply.access_token, idToken, proofs) : {};
           const claims = { ...userinfo, ...idToken };
           const standard = standardClaims(idToken, userinfo);
           const said = provider.profile?.(standard, claims, parameters) ?? standard;
@@ -135,20 +138,13 @@ function grantChecks(attempt: Attempt, { clock }: OAuthClient, { pkce }: OidcPro
   };
 }
 
-/** Userinfo, when a claim that a requested scope stands for is not in the ID token. @see OpenID Connect Core 1.0, sections 5.3, 5.4. */
-async function missingClaims(
-  config: openid.Configuration,
-  accessToken: string,
-  idToken: openid.IDToken,
-  client: OAuthClient,
-  proofs: openid.DPoPOptions,
-): Promise<Record<string, unknown>> {
+/** Whether a claim that a requested scope stands for is not in the ID token, but may be in userinfo. @see OpenID Connect Core 1.0, section 5.4. */
+function leavesOut(config: openid.Configuration, idToken: openid.IDToken, client: OAuthClient): boolean {
   const expected = [
     ...(client.scope.includes("email") ? ["email", "email_verified"] : []),
     ...(client.scope.includes("profile") ? ["name"] : []),
   ];
-  if (!config.serverMetadata().userinfo_endpoint || expected.every((claim) => idToken[claim] !== undefined)) return {};
-  return await openid.fetchUserInfo(config, accessToken, idToken.sub, proofs);
+  return config.serverMetadata().userinfo_endpoint !== undefined && expected.some((claim) => idToken[claim] === undefined);
 }
 
 /**

@@ -31,7 +31,7 @@ export function createProviderKeys(client: OAuthClient, discover: () => Promise<
     if (uri === undefined) throw invalidResponse(new Error("the provider publishes no keys"));
     const set = setAt(uri);
     return {
-      algorithms: supported.filter((name) => /^(?:RS|PS|ES|Ed)/.test(name)),
+      algorithms: signatureAlgorithms(supported),
       find: set,
       async fresh(verify) {
         const alreadyAsked = set.coolingDown;
@@ -46,6 +46,11 @@ export function createProviderKeys(client: OAuthClient, discover: () => Promise<
       },
     };
   };
+}
+
+/** Those of the names that sign by a key which the provider alone has. */
+export function signatureAlgorithms(names: readonly string[]): string[] {
+  return names.filter((name) => /^(?:RS|PS|ES|Ed)/.test(name));
 }
 
 function remoteKeys(uri: string, { http }: OAuthClient) {
