@@ -23,10 +23,12 @@ export interface SourceDatabase {
  * @throws {ConfigError} when the driver is not installed, or the database cannot be opened.
  */
 export async function openSource(from: string): Promise<SourceDatabase> {
-  const scheme = /^([a-z][a-z0-9+]+):\/\//i.exec(from)?.[1]?.toLowerCase();
+  // A drive's letter is no scheme.
+  const [, name, slashes] = /^([a-z][a-z0-9+.-]+):(\/\/)?/i.exec(from) ?? [];
+  const scheme = name?.toLowerCase();
   try {
-    if (scheme === "postgres" || scheme === "postgresql") return await openPostgres(from);
-    if (scheme === "mysql" || scheme === "mariadb") return await openMysql(from.replace(/^mariadb:/i, "mysql:"));
+    if (slashes && (scheme === "postgres" || scheme === "postgresql")) return await openPostgres(from);
+    if (slashes && (scheme === "mysql" || scheme === "mariadb")) return await openMysql(from.replace(/^mariadb:/i, "mysql:"));
     if (scheme === undefined || scheme === "file" || scheme === "sqlite") return openSqlite(pathOf(from));
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause;
@@ -46,8 +48,9 @@ function pathOf(from: string): string {
 }
 
 function openSqlite(path: string): SourceDatabase {
-  // Opening would make it.
-  if (path === "" || !existsSync(path)) throw new ConfigError(OPTION, `there is no file "${path}"`);
+  // Opening would make it. With an `@` it may be a URL without its scheme, and hold a password.
+  if (path === "" || !existsSync(path))
+    throw new ConfigError(OPTION, path.includes("@") ? "there is no file of that name" : `there is no file "${path}"`);
   const database = openDatabase(path, OPTION);
   database.exec("pragma query_only = on");
   const values = valuesFor(database);

@@ -2,12 +2,14 @@ import { AuthError } from "../errors.ts";
 import { UsageError, type CliCommand, type CliIo, type ExitCode } from "./command.ts";
 import { helpOf, overview } from "./help.ts";
 import { findCommand, parseOptions } from "./parse.ts";
+import { printable } from "./printable.ts";
 
 /**
- * Runs the command that `args` names.
+ * Runs the command that `args` names. Whatever it says is printed as {@link printable} has it.
  * @returns the exit code: 0 when all is well, 1 when something failed or was found wrong, 2 when it was called wrongly.
  */
-export async function runCli(args: readonly string[], io: CliIo, commands: readonly CliCommand[], version: string): Promise<ExitCode> {
+export async function runCli(args: readonly string[], to: CliIo, commands: readonly CliCommand[], version: string): Promise<ExitCode> {
+  const io: CliIo = { ...to, out: (line) => to.out(printable(line)), err: (line) => to.err(printable(line)) };
   const say = (lines: readonly string[]) => {
     for (const line of lines) io.out(line);
     return 0 as const;
@@ -39,7 +41,7 @@ function explain(error: unknown): string[] {
     lines.push(lines.length === 0 ? text.replace(/^(?:latchkey: )?/, "latchkey: ") : `  because: ${text}`);
     if (!(each instanceof AuthError)) break;
   }
-  return lines.length > 0 ? lines : [`latchkey: ${String(error)}`];
+  return lines.length > 0 ? lines.flatMap((line) => line.split("\n")) : [`latchkey: ${String(error)}`];
 }
 
 const MAX_CAUSES = 5;

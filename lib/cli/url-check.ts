@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import type { Auth } from "../auth.ts";
 import type { Inspection } from "../inspection.ts";
+import { readBounded } from "../fetch.ts";
 import { isLoopback } from "../loopback.ts";
 import type { Finding } from "../storage/finding.ts";
 import type { CliIo } from "./command.ts";
@@ -8,6 +9,9 @@ import type { CliIo } from "./command.ts";
 /** An address that is nobody's (RFC 5737): who believes it believes anybody. */
 const FORGED = "203.0.113.77";
 const TIMEOUT = 10_000;
+const MAX_BYTES = 64 * 1024;
+/** What our codes look like. */
+const CODE = /^[a-z_]{1,64}$/;
 
 /** What the application at a URL does with a visitor: one guest session, which is ended again. */
 export async function checkUrl(
@@ -28,12 +32,12 @@ export async function checkUrl(
     const message = `${url.origin} does not answer: ${error instanceof Error ? error.message : String(error)}`;
     return [{ code: "url_unreachable", level: "problem", message, fix: "see that the application runs and can be reached from here" }];
   }
-  const body: unknown = await answer.json().catch(() => null);
-  const { user_id: userId, code } = (typeof body === "object" && body !== null ? body : {}) as Record<string, unknown>;
+  const { user_id: userId, code } = await bodyOf(answer);
   if (answer.status !== 200 || typeof userId !== "string")
-    return [refusal(url, path, answer.status, typeof code === "string" ? code : null)];
+    return [refusal(url, path, answer.status, typeof code === "string" && CODE.test(code) ? code : null)];
 
-  const sessions = await auth.sessions.list(userId);
+  // Whoever answers there may name anybody: what is ended is a guest's.
+  const sessions = (await auth.sessions.list(userId)).filter(({ kind }) => kind === "guest");
   for (const session of sessions) await auth.sessions.revoke(session.id, { reason: "sign_out" });
   const cookies = cookieFindings(url, answer.headers.getSetCookie(), inspection);
   const [session] = sessions;
@@ -45,6 +49,17 @@ export async function checkUrl(
     ];
   }
   return [...cookies, ...addressFindings(url, session.device?.ip ?? null, inspection)];
+}
+
+/** The fields of an answer; none of what is no JSON object, or longer than ours ever is. */
+async function bodyOf(answer: Response): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    const bytes = await readBounded(answer, MAX_BYTES);
+    const body: unknown = JSON.parse(Buffer.from(bytes ?? []).toString());
+    return typeof body === "object" && body !== null ? (body as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
 }
 
 function refusal(url: URL, path: string, status: number, code: string | null): Finding {

@@ -1,6 +1,6 @@
 import type { CustomFetch } from "openid-client";
 import { ProviderError } from "../errors.ts";
-import type { Fetch } from "../fetch.ts";
+import { readBounded, type Fetch } from "../fetch.ts";
 import { isLoopback } from "../loopback.ts";
 
 export type { Fetch } from "../fetch.ts";
@@ -87,6 +87,7 @@ export function providerFetch({ fetch, plainHttp, timeout = 5, maxBytes = 1024 *
         throw new ProviderError("invalid_provider_response", "The provider redirects where it must not");
       }
       const bytes = await withinLimits(readBounded(response, maxBytes), limits);
+      if (!bytes) throw new ProviderError("invalid_provider_response", "The provider's answer is too large");
       return new Response(bytes.length === 0 ? null : bytes, { status: response.status, headers: response.headers });
     } catch (cause) {
       if (cause instanceof ProviderError) throw cause;
@@ -109,22 +110,6 @@ export function assertProtocol(url: string, plainHttp: ProviderHttp["plainHttp"]
   if (protocol === "https:") return;
   if (protocol === "http:" && (plainHttp === "all" || (plainHttp === "loopback" && isLoopback(hostname)))) return;
   throw new ProviderError("invalid_provider_response", "The provider names an address that is not https");
-}
-
-async function readBounded(response: Response, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
-  const tooLarge = () => new ProviderError("invalid_provider_response", "The provider's answer is too large");
-  if (Number(response.headers.get("content-length") ?? 0) > maxBytes) {
-    await response.body?.cancel();
-    throw tooLarge();
-  }
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-    size += chunk.byteLength;
-    if (size > maxBytes) throw tooLarge(); // leaving the loop cancels the body
-    chunks.push(chunk);
-  }
-  return new Uint8Array(Buffer.concat(chunks));
 }
 
 /** Holds even for a `fetch` that minds no signal. */

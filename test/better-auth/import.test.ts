@@ -100,6 +100,9 @@ describe("what is imported from", () => {
       [other, /no column email/],
       [write("empty.db", "create table things (id text)"), /no table "user" or "users"/],
       ["mongodb://localhost/auth", /no reading "mongodb:"/],
+      ["postgres:/ada:swordfish@localhost/auth", /^(?!.*swordfish).*no reading "postgres:"/],
+      ["mysql:ada:swordfish@localhost/auth", /^(?!.*swordfish).*no reading "mysql:"/],
+      ["//ada:swordfish@localhost/auth", /no file of that name/],
       ["", /give a database/],
     ] as const) {
       await expect(run({ from })).rejects.toMatchObject({ name: "ConfigError", message: expect.stringMatching(message) });

@@ -244,6 +244,36 @@ describe("latchkey doctor --url", () => {
     expect((await doctor({ auth: make() }, ["--url", baseUrl], { fetch })).out).toContain("does not answer: connect ECONNREFUSED");
   });
 
+  it("ends nobody's session but the guest's, whomever an answer names", async () => {
+    const store = lasting();
+    const auth = make({ store });
+    const { session } = await auth.sessions.create({ userId: "alice" });
+    const fetch = async () => Response.json({ guest: true, user_id: "alice" });
+    expect(findingsOf((await doctor({ auth }, ["--url", baseUrl], { fetch })).out)).toContain("problem other_store");
+    expect(await make({ store }).sessions.get(session.id)).not.toBeNull();
+  });
+
+  it("prints nothing of an answer that commands the terminal, or is no code of ours", async () => {
+    for (const code of ["\u001b]0;owned\u0007", "x\n0 problems", "a".repeat(100_000)]) {
+      const fetch = async () => Response.json({ code }, { status: 400 });
+      const { out } = await doctor({ auth: make() }, ["--url", baseUrl], { fetch });
+      expect(out).toContain(`POST ${baseUrl}/auth/guest answers 400: our routes are not there`);
+    }
+  });
+
+  it("reads no more of an answer than ours ever is", async () => {
+    let sent = 0;
+    const body = new ReadableStream<Uint8Array>({
+      pull(stream) {
+        sent += 65_536;
+        stream.enqueue(new Uint8Array(65_536).fill(32));
+      },
+    });
+    const fetch = async () => new Response(body);
+    expect(findingsOf((await doctor({ auth: make() }, ["--url", baseUrl], { fetch })).out)).toEqual(["problem not_mounted"]);
+    expect(sent).toBeLessThan(1_000_000);
+  });
+
   it("is refused for what is no URL, or without an auth", async () => {
     expect((await doctor({ auth: make() }, ["--url", "app"])).code).toBe(2);
     expect((await doctor({ store: lasting() }, ["--url", baseUrl])).code).toBe(2);

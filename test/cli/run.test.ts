@@ -69,6 +69,23 @@ describe("the command line", () => {
     expect([code, out, err]).toEqual([2, "", expect.stringContaining(message)]);
   });
 
+  it("prints what would command a terminal as text, and one line as one", async () => {
+    const brush = "\u001b[2Jb\r\u202e\u009b";
+    const told = await runLatchkey(["paint", "wall", "--colour", "red", brush], { commands: [paint] });
+    expect(told.err.split("\n")[0]).toBe(
+      'latchkey: "\\u001b[2Jb\\u000d\\u202e\\u009b" is too much: latchkey paint wall takes options alone',
+    );
+  });
+
+  it.each(["postgres://ada:pa/s@s@db.example.com/app", "https://ada:pa/s@s@example.com"])(
+    "rule 42: prints no password of %s",
+    async (url) => {
+      const { err } = await run("paint", "wall", url);
+      expect(err).toContain("//ada:***@");
+      expect(err).not.toContain("pa/s");
+    },
+  );
+
   it("ends with 1 when a command fails, and says why and what was underneath", async () => {
     const { code, out, err } = await run("paint", "wall", "--colour", "red", "--brush", "lost");
     expect([code, out, err]).toEqual([1, "", "latchkey: There is no brush\n  because: the shelf is empty"]);

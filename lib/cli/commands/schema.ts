@@ -29,11 +29,9 @@ export const schemaCommand = defineCommand({
   },
   async run({ dialect: name, prefix, "better-auth": views }, io) {
     const tables = createTables("--prefix", prefix ?? "latchkey", kitCollections);
-    if (views) {
-      for (const line of betterAuthViews(name, tables)) io.out(line);
-      return 0;
-    }
-    for (const statement of schemaSql(dialects[name], tables, Math.floor(io.clock.now()))) io.out(`${statement};`);
+    const statements = schemaSql(dialects[name], tables, Math.floor(io.clock.now()));
+    const texts = views ? betterAuthViews(name, tables) : statements.map((statement) => `${statement};`);
+    for (const line of texts.join("\n").split("\n")) io.out(line);
     return 0;
   },
 });
