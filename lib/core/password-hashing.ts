@@ -43,6 +43,7 @@ export function createPasswordHasher({ cost, foreignHashes, queue = defaultQueue
     }
   };
 
+  const isOurs = (stored: string) => stored.startsWith(prefix) || isArgon2(stored);
   const foreignOf = (stored: string) => foreignHashes.find((format) => format.recognises(stored));
 
   return {
@@ -53,11 +54,12 @@ export function createPasswordHasher({ cost, foreignHashes, queue = defaultQueue
     async verify(password, stored) {
       if (passwordForm(password) === null) return NO;
       return queue.run(async () => {
-        if (stored === null) {
+        const ours = stored !== null && isOurs(stored);
+        const foreign = stored === null || ours ? undefined : foreignOf(stored);
+        if (stored === null || !(ours || foreign)) {
           await compare(password, dummy);
           return NO;
         }
-        const foreign = isOurs(stored) ? undefined : foreignOf(stored);
         const matches = foreign ? (await foreign.verify(password, stored)) === true : await compare(password, stored);
         return { matches, outdated: matches && !stored.startsWith(prefix) };
       });
@@ -74,8 +76,14 @@ export function measuredHasher(hasher: PasswordHasher, telemetry: Telemetry): Pa
   };
 }
 
-function isOurs(stored: string): boolean {
-  return stored.startsWith("$argon2");
+/** The most memory, KiB, and KiB over all passes, that a stored hash may ask for: RFC 9106's first choice, and libsodium's dearest. */
+const MAX_MEMORY = 2_097_152;
+const MAX_WORK = 4 * 1_048_576;
+
+/** Whether it is argon2 at a price that somebody may have meant: imported hashes name their own, and each guess would pay it. */
+function isArgon2(stored: string): boolean {
+  const [, memory, passes] = /^\$argon2(?:id|i|d)\$(?:v=\d+\$)?m=(\d+),t=(\d+),/.exec(stored) ?? [];
+  return Number(memory) <= MAX_MEMORY && Number(memory) * Number(passes) <= MAX_WORK;
 }
 
 /** Loaded with the first password: an application without passwords never pays for it. */
@@ -92,11 +100,14 @@ function phc(bytes: number): string {
 }
 
 /**
- * Hashes that bcrypt wrote, compared by the `compare` of whichever bcrypt you have.
+ * Hashes that bcrypt wrote, compared by the `compare` of whichever bcrypt you have. One of a cost over 16, seconds for each guess, is not recognised.
  * @example passwords: { foreignHashes: [bcryptHashes(bcrypt.compare)] }
  */
 export function bcryptHashes(compare: (password: string, stored: string) => Promise<boolean>): ForeignHash {
-  return { recognises: (stored) => /^\$2[abxy]\$\d\d\$/.test(stored), verify: (password, stored) => compare(password, stored) };
+  return {
+    recognises: (stored) => /^\$2[abxy]\$(?:0[4-9]|1[0-6])\$/.test(stored),
+    verify: (password, stored) => compare(password, stored),
+  };
 }
 
 /**

@@ -38,6 +38,27 @@ describe("hashing passwords", () => {
     }
   });
 
+  it("recognises no hash that was imported at a price that nobody can have meant, and pays for none", async () => {
+    const rest = "c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    const argon2 = (memory: number, passes: number) => `$argon2id$v=19$m=${memory},t=${passes},p=1$${rest}`;
+    const fair = [
+      argon2(65_536, 3),
+      argon2(1_048_576, 4),
+      argon2(2_097_152, 1),
+      `$argon2i$m=65536,t=2,p=4$${rest}`,
+      "$2b$12$x",
+      "$2y$16$x",
+    ];
+    const absurd = [argon2(19_456, 100_000), argon2(4_294_967_295, 1), argon2(262_144, 40), "$2b$31$x", "$2b$17$x"];
+    expect(fair.filter((stored) => !hasher.recognises(stored))).toEqual([]);
+    expect(absurd.filter((stored) => hasher.recognises(stored))).toEqual([]);
+    const started = performance.now();
+    for (const stored of absurd) expect(await hasher.verify("x", stored)).toEqual({ matches: false, outdated: false });
+    expect(performance.now() - started).toBeLessThan(20_000);
+    const dear = createPasswordHasher({ cost: { memory: 1_048_576, passes: 10, lanes: 1 }, foreignHashes: [] });
+    expect(dear.recognises(argon2(1_048_576, 10))).toBe(true);
+  });
+
   it("rule 14: hashes once for nobody, and not at all for a megabyte", async () => {
     let jobs = 0;
     const counted = createPasswordHasher({
