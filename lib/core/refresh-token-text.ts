@@ -13,6 +13,17 @@ export interface RefreshState {
   readonly keyId: string;
   /** Unix ms at which the latest was first made. */
   readonly rotatedAt: number;
+  /** Since when access tokens are of the present generation, and since when of the one before. */
+  readonly generations: Generations;
+}
+
+/**
+ * When the generations of a session's access tokens began, Unix ms. The first refresh begins one; those that follow within the grace join it,
+ * as parallel tabs and repeated requests are no reason to call each other's tokens stale.
+ */
+export interface Generations {
+  readonly current: number;
+  readonly previous: number;
 }
 
 export interface ParsedRefreshToken {
@@ -31,8 +42,8 @@ export interface ParsedRefreshToken {
 export interface RefreshTokenText {
   /** The state of a session that never was refreshed. */
   begin(now: number): RefreshState;
-  /** The state after a refresh, under the newest key. */
-  next(state: RefreshState, now: number): RefreshState;
+  /** The state after a refresh, under the newest key. `grace`: seconds for which refreshes join one generation. */
+  next(state: RefreshState, now: number, grace: number): RefreshState;
   /** The latest token; `null` when the secret of its key was removed. */
   write(key: RecordKey, state: RefreshState): string | null;
   /** The parts of what was made here, under any key that we have, whatever became of it; `null` for all else. */
@@ -54,8 +65,14 @@ export function createRefreshTokenText(keys: KeyRing): RefreshTokenText {
   const formOf = ({ key }: DerivedKey, made: Buffer) => hmacSha256(key, made).subarray(0, FORM);
 
   return {
-    begin: (now) => ({ n: 1, seed: randomToken(16), keyId: keys.current(PURPOSE).id, rotatedAt: now }),
-    next: ({ n, seed }, now) => ({ n: n + 1, seed, keyId: keys.current(PURPOSE).id, rotatedAt: now }),
+    begin: (now) => ({
+      ...{ n: 1, seed: randomToken(16), keyId: keys.current(PURPOSE).id, rotatedAt: now },
+      generations: { current: now, previous: now },
+    }),
+    next: ({ n, seed, generations }, now, grace) => ({
+      ...{ n: n + 1, seed, keyId: keys.current(PURPOSE).id, rotatedAt: now },
+      generations: generations.current + grace * 1000 < now ? { current: now, previous: generations.current } : generations,
+    }),
 
     write({ partition, id }, { n, seed, keyId }) {
       const key = keys.find(PURPOSE, keyId);

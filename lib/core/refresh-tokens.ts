@@ -5,7 +5,7 @@ import type { Events, RequestSource } from "./events.ts";
 import { keyOfSession, MAX_ATTEMPTS, type LiveSessions } from "./live-sessions.ts";
 import { mayStay, type Membership } from "./membership.ts";
 import { sameEpoch, type Principals } from "./principals.ts";
-import type { ParsedRefreshToken, RefreshState, RefreshTokenText } from "./refresh-token-text.ts";
+import type { Generations, ParsedRefreshToken, RefreshState, RefreshTokenText } from "./refresh-token-text.ts";
 import { idleEnd, lifeOf, type SessionLife } from "./session-life.ts";
 import { sessionCollection, type Session, type SessionRecord, type SessionTransport } from "./session-record.ts";
 import { publicSessionId } from "./session-token.ts";
@@ -28,8 +28,8 @@ export interface RefreshOptions {
 export interface RefreshTokens {
   /** The latest refresh token of a session that has them. No store for one just made, else one read. @throws {ConfigError} for another session. */
   issue(session: Session): Promise<string>;
-  /** When a session was last refreshed, or made, Unix ms; `null` for one without refresh tokens. No store for one just read, else one read. */
-  rotatedAt(session: Session): Promise<number | null>;
+  /** Since when a session's access tokens are fresh; `null` for one without refresh tokens. No store for one just read, else one read. */
+  generations(session: Session): Promise<Generations | null>;
   /** The public id of the session that a token was made for, whether or not it is there still; `null` for what was not made here. No store. */
   sessionOf(token: string): string | null;
   /**
@@ -131,9 +131,9 @@ export function createRefreshTokens(parts: RefreshTokensParts): RefreshTokens {
       return token;
     },
 
-    async rotatedAt(session) {
+    async generations(session) {
       const record = sessions.known(session) ?? (await sessions.load(keyOfSession(session.id)));
-      return record?.refresh?.rotatedAt ?? null;
+      return record?.refresh?.generations ?? null;
     },
 
     sessionOf(token) {
@@ -158,7 +158,7 @@ export function createRefreshTokens(parts: RefreshTokensParts): RefreshTokens {
         await admission;
         const session = await current(token, record);
         if (token.n < record.refresh.n) return handOut(token, record);
-        const next = { ...record, session, refresh: text.next(record.refresh, clock.now()) };
+        const next = { ...record, session, refresh: text.next(record.refresh, clock.now(), config.grace) };
         if (await sessions.replace(next, sameRights(session, record.session) ? { quiet: true } : {})) {
           if (session.tenantId !== record.session.tenantId)
             events.emit("tenant.left", { sessionId: session.id }, { userId: session.userId, tenantId: record.session.tenantId });

@@ -84,7 +84,8 @@ interface Extras {
   e?: EpochPair;
   i?: Session["idp"];
   g?: string;
-  f?: readonly [n: number, seed: string, keyId: string, rotatedAt: number];
+  /** The last two, ms before `rotatedAt`, are left out while they are 0. */
+  f?: readonly [n: number, seed: string, keyId: string, rotatedAt: number, current?: number, previous?: number];
 }
 
 /**
@@ -118,7 +119,7 @@ export function encodeSession({ session, tag, sid, secretHash, mergedInto, refre
     ...(s.epoch[0] === 0 && s.epoch[1] === 0 ? {} : { e: s.epoch }),
     ...(s.idp === null ? {} : { i: s.idp }),
     ...(mergedInto === null ? {} : { g: mergedInto }),
-    ...(refresh === null ? {} : { f: [refresh.n, refresh.seed, refresh.keyId, refresh.rotatedAt] as const }),
+    ...(refresh === null ? {} : { f: packRefresh(refresh) }),
   };
   const user = Buffer.from(s.userId);
   const rest = Buffer.from(Object.keys(extras).length > 0 ? JSON.stringify(extras) : "");
@@ -154,7 +155,7 @@ export function decodeSession(stored: StoredRecord, id = publicSessionId(stored.
     version,
     secretHash: bytes.subarray(HASH, CREATED),
     mergedInto: extras.g ?? null,
-    refresh: extras.f ? { n: extras.f[0], seed: extras.f[1], keyId: extras.f[2], rotatedAt: extras.f[3] } : null,
+    refresh: extras.f ? unpackRefresh(extras.f) : null,
     session: {
       id,
       userId: bytes.toString("utf8", USER, restAt),
@@ -175,6 +176,16 @@ export function decodeSession(stored: StoredRecord, id = publicSessionId(stored.
       idp: extras.i ?? null,
     },
   };
+}
+
+function packRefresh({ n, seed, keyId, rotatedAt, generations: { current, previous } }: RefreshState): NonNullable<Extras["f"]> {
+  const state = [n, seed, keyId, rotatedAt] as const;
+  return previous === rotatedAt ? state : [...state, rotatedAt - current, rotatedAt - previous];
+}
+
+/** Of a record from before there were generations only the latest tokens are fresh, until the next refresh. */
+function unpackRefresh([n, seed, keyId, rotatedAt, current = 0, previous = 0]: NonNullable<Extras["f"]>): RefreshState {
+  return { n, seed, keyId, rotatedAt, generations: { current: rotatedAt - current, previous: rotatedAt - previous } };
 }
 
 function parseExtras(text: string): Extras {

@@ -11,7 +11,8 @@ export {
   type ClaimValue,
   type LeewayOptions,
 } from "./claim-steps.ts";
-export { checkSession, loadSession, verifyFresh, type Generations, type VerifyFreshOptions } from "./session-steps.ts";
+export type { Generations } from "../core/refresh-token-text.ts";
+export { checkSession, loadSession, verifyFresh, type VerifyFreshOptions } from "./session-steps.ts";
 export { failed, type Needs, type PipelineAuth, type Step, type TokenState } from "./step.ts";
 export { accessPipeline, accessSteps, sessionPipeline, sessionSteps, tokenPipeline, type AccessStepsOptions } from "./token-pipeline.ts";
 export { tokenFromCookie, tokenFromHeader, verifySignature } from "./token-steps.ts";

@@ -1,3 +1,4 @@
+import type { Generations } from "../core/refresh-token-text.ts";
 import type { Session } from "../core/sessions.ts";
 import { ConfigError, CredentialError, type AuthError } from "../errors.ts";
 import { LEEWAY } from "../core/access-token-claims.ts";
@@ -28,21 +29,16 @@ export function loadSession(): Step {
   };
 }
 
-/** When the tokens of a session began to be given out: the present generation, and the one before it. Unix ms. */
-export interface Generations {
-  readonly current: number;
-  readonly previous: number;
-}
-
 /** Options of {@link verifyFresh}. */
 export interface VerifyFreshOptions {
-  /** Where generations come from. Default: the refresh tokens of the session, whose every refresh begins one. */
+  /** Where generations come from. Default: the refresh tokens of the session; one without them has a single generation. */
   generations?: ((session: Session, state: TokenState) => Generations | Promise<Generations>) | undefined;
 }
 
 /**
- * Refuses access tokens of generations before the last refresh: those of the present one are good, and for `cycle` seconds (default 5)
- * after it began those of the one before, so that requests under way and parallel tabs go on. No store beyond {@link loadSession}'s.
+ * Refuses access tokens of old generations: those of the present one are good, and for `cycle` seconds (default 5) after it began those of
+ * the one before, so that requests under way and parallel tabs go on; older ones never. A refresh begins a generation, and those that follow
+ * it within `tokens.grace` join it; a step-up, or whatever else gives a session new secrets, begins anew. No store beyond {@link loadSession}'s.
  *
  * Fails with "token stale".
  * @throws {ConfigError} now, for a cycle that is no whole number of seconds up to 900.
@@ -56,8 +52,8 @@ export function verifyFresh(cycle = 5, { generations }: VerifyFreshOptions = {})
       const { session, claims, now } = state;
       const iat = claims?.["iat"];
       if (typeof iat !== "number" || !session) return failed(state, "bearer token claim iat not found");
-      const rotatedAt = (await refreshTokens?.rotatedAt(session)) ?? session.createdAt;
-      const began = generations ? await generations(session, state) : { current: rotatedAt, previous: session.createdAt };
+      const made = { current: session.createdAt, previous: session.createdAt };
+      const began = generations ? await generations(session, state) : ((await refreshTokens?.generations(session)) ?? made);
       const isOver = began.current + cycle * 1000 < now;
       const from = Math.floor((isOver ? began.current : began.previous) / 1000);
       return iat >= from - LEEWAY ? state : failed(state, "token stale");

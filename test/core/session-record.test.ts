@@ -77,6 +77,26 @@ describe("a session's record", () => {
     for (const record of [plain, full]) expect(decodeSession(stored(record))).toEqual(record);
   });
 
+  it("keeps since when its access tokens are fresh; of an older version's only the latest are", () => {
+    const begun = {
+      ...{ n: 1, seed: "A".repeat(22), keyId: "abcdefgh", rotatedAt: createdAt },
+      generations: { current: createdAt, previous: createdAt },
+    };
+    const later = { ...begun, n: 7, rotatedAt: createdAt + 90_000, generations: { current: createdAt + 85_000, previous: createdAt } };
+    for (const refresh of [begun, later]) expect(decodeSession(stored({ ...plain, refresh })).refresh).toEqual(refresh);
+
+    const text = encodeSession({ ...plain, refresh: later }).value;
+    const older = Buffer.from(
+      Buffer.from(text)
+        .toString("latin1")
+        .replace(/,5000,90000\]/, "]"),
+      "latin1",
+    );
+    expect(older.length).toBe(text.length - 11);
+    const at = later.rotatedAt;
+    expect(decodeSession(stored(plain, older)).refresh).toEqual({ ...later, generations: { current: at, previous: at } });
+  });
+
   it("holds no more than 90 bytes for a session of a user whose id is a UUID, before and after it was used", () => {
     const used = { ...plain, session: { ...plain.session, lastSeenAt: createdAt + 3_600_000, authenticatedAt: createdAt + 3_600_000 } };
     for (const record of [plain, used]) expect(encodeSession(record).value.length).toBeLessThanOrEqual(90);

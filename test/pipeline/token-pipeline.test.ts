@@ -174,6 +174,48 @@ describe("the session pipeline", () => {
     await get("/session", second).expect(200);
   });
 
+  it("takes tokens of the present generation and the one before it, and older ones at no time", async () => {
+    const session = await start({ grace: 5 });
+    const refresh = app.auth.refreshTokens!;
+    const tokens: Record<string, string> = { A: await issue(session) };
+    let latest = await refresh.issue(session);
+    const refreshAt = async (name: string, after: number) => {
+      app.clock.advance(after);
+      const rotated = await refresh.rotate(latest);
+      latest = rotated.refreshToken;
+      tokens[name] = await issue(rotated.session);
+    };
+    const fresh = async () => {
+      const statuses = await Promise.all(
+        Object.entries(tokens).map(async ([name, token]) => [name, (await get("/session", token)).status] as const),
+      );
+      return statuses.flatMap(([name, status]) => (status === 200 ? [name] : [])).join("");
+    };
+    await refreshAt("B", 10);
+    expect(await fresh()).toBe("AB");
+    // Within the grace: it joins B's generation, so A has the time that it had.
+    await refreshAt("C", 2);
+    expect(await fresh()).toBe("ABC");
+    app.clock.advance(3);
+    expect(await fresh()).toBe("ABC");
+    app.clock.advance(1);
+    expect(await fresh()).toBe("BC");
+    await refreshAt("D", 4);
+    // A stays stale although a cycle began: two generations are over.
+    expect(await fresh()).toBe("BCD");
+    await refreshAt("E", 10);
+    expect(await fresh()).toBe("DE");
+  });
+
+  it("rule 12: calls tokens stale at once that are older than the session's new secret", async () => {
+    const session = await start();
+    const first = await issue(session);
+    app.clock.advance(60);
+    const rotated = await app.auth.sessions.rotate(session);
+    expect((await get("/session", first)).body.detail).toBe("token stale");
+    await get("/session", await issue(rotated.session)).expect(200);
+  });
+
   it("rule 43: answers 503 while the store is down, with Retry-After", async () => {
     const session = await start();
     const token = await issue(session);
