@@ -16,7 +16,7 @@ export function line(options: OAuthClientOptions): OAuthStrategy {
     {
       name: "line",
       issuer: "https://access.line.me",
-      clientAuthentication: "post",
+      clientAuthentication: "client_secret_post",
       idTokenAlgorithm: "HS256",
       userinfo: "never",
       profile: (standard) => ({ ...standard, emailVerified: false }),

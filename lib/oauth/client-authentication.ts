@@ -12,6 +12,9 @@ export interface PrivateKeyAuthentication {
   readonly kid: string | undefined;
 }
 
+/** How the client shows its secret: in the Authorization header, or in the form. @see RFC 6749, section 2.3.1. */
+export type SecretMethod = "client_secret_basic" | "client_secret_post";
+
 /** How the client shows who it is: called before each request to the token endpoint, which waits for it where it returns a promise. */
 export type ClientAuthentication = (...call: Parameters<openid.ClientAuth>) => unknown;
 
@@ -30,6 +33,28 @@ export function privateKeyJwt(option: string, { privateKey, kid }: PrivateKeyAut
     // Typed as void, and in truth a promise: returned, so that it is waited for.
     return openid.PrivateKeyJwt({ key: await imported, kid })(as, client, body, headers);
   };
+}
+
+/**
+ * The client's secret, shown by `method`; by default as the provider's metadata has it: in the form where it takes that, else in the
+ * Authorization header, which is what all must take.
+ */
+export function secretAuthentication(secret: string, method: SecretMethod | null): ClientAuthentication {
+  const post = openid.ClientSecretPost(secret);
+  return function clientSecret(as, client, body, headers) {
+    const chosen = method ?? (as.token_endpoint_auth_methods_supported?.includes("client_secret_post") ? "client_secret_post" : null);
+    if (chosen === "client_secret_post") return post(as, client, body, headers);
+    headers.set("authorization", `Basic ${Buffer.from(`${formEncoded(client.client_id)}:${formEncoded(secret)}`).toString("base64")}`);
+  };
+}
+
+/**
+ * As a form has it. `-`, `.` and `_`, which secrets are full of, stay as they are: a provider that decodes nothing knows the secret still,
+ * where openid-client's own ClientSecretBasic has it refused.
+ * @see RFC 6749, appendix B; URL Standard, section 5.2.
+ */
+function formEncoded(text: string): string {
+  return new URLSearchParams({ "": text }).toString().slice(1);
 }
 
 /** What {@link signedSecret} signs. */

@@ -2,7 +2,7 @@ import { assertFlag, assertOptions, assertTexts, resolveClock } from "../check-o
 import type { Clock } from "../clock.ts";
 import { ConfigError } from "../errors.ts";
 import { isLoopback } from "../loopback.ts";
-import { privateKeyJwt, type ClientAuthentication, type PrivateKeyAuthentication } from "./client-authentication.ts";
+import { privateKeyJwt, type ClientAuthentication, type PrivateKeyAuthentication, type SecretMethod } from "./client-authentication.ts";
 import { createDPoP, type DPoP, type DPoPOptions } from "./dpop.ts";
 import { createLanes, type Fetch, type ProviderHttp } from "./http.ts";
 import type { Profile } from "./profile.ts";
@@ -13,8 +13,12 @@ export interface OAuthClientOptions {
   clientId: string | undefined;
   /** As registered with the provider; `null` for a public client, which PKCE alone protects. Absent where a key stands in for it. */
   clientSecret?: string | null | undefined;
-  /** A key instead of the secret (`private_key_jwt`), where the provider takes one. Default: the secret. */
-  clientAuthentication?: PrivateKeyAuthentication | undefined;
+  /**
+   * A key instead of the secret (`private_key_jwt`), where the provider takes one; or how the secret is shown, where the provider's metadata
+   * does not say what it takes: in the Authorization header (`client_secret_basic`), or in the form (`client_secret_post`). Default: the
+   * secret, as the provider's metadata has it.
+   */
+  clientAuthentication?: PrivateKeyAuthentication | SecretMethod | undefined;
   /**
    * Binds the tokens to a key of the application's own (DPoP, RFC 9449), where the provider can: whoever gets hold of them without the key
    * can use none. A provider that gives bearer tokens all the same is refused. Default: bearer tokens.
@@ -55,8 +59,10 @@ export interface OAuthClient {
   readonly name: string;
   readonly clientId: string;
   readonly clientSecret: string | null;
-  /** `null`: by the secret, in the way that the provider takes. */
+  /** `null`: by the secret. */
   readonly authentication: ClientAuthentication | null;
+  /** How the secret is shown. `null`: in the way that the provider takes. */
+  readonly secretMethod: SecretMethod | null;
   /** `null`: bearer tokens. */
   readonly dpop: DPoP | null;
   readonly scope: readonly string[];
@@ -87,6 +93,8 @@ const OPTIONS = [
   "loginHint", "profile", "allowInsecureRequests", "fetch", "clock",
 ]; // prettier-ignore
 
+const SECRET_METHODS: ReadonlySet<string> = new Set<SecretMethod>(["client_secret_basic", "client_secret_post"]);
+
 /** Requests to one provider at a time. At 0.2 s for each of three, that is 160 sign-ins a second. */
 const MAX_REQUESTS = 100;
 
@@ -111,7 +119,8 @@ export function resolveClient(
 ): OAuthClient {
   assertOptions(where, options, [...OPTIONS, ...more]);
   const { clientId, name = defaults.name, scope = defaults.scope, callbackUrl, responseMode = defaults.responseMode ?? "query" } = options;
-  const { clientAuthentication } = options;
+  const secretMethod = typeof options.clientAuthentication === "string" ? options.clientAuthentication : null;
+  const clientAuthentication = typeof options.clientAuthentication === "string" ? undefined : options.clientAuthentication;
   const keyed = clientAuthentication !== undefined || defaults.authentication !== undefined;
   const clientSecret = options.clientSecret === undefined && keyed ? null : options.clientSecret;
   const fault = (option: string, fix: string) => new ConfigError(`${where}.${option}`, fix);
@@ -146,6 +155,10 @@ export function resolveClient(
   }
   if (options.profile !== undefined && typeof options.profile !== "function")
     throw fault("profile", "give a function of a profile and of what the provider said");
+  if (secretMethod !== null && !SECRET_METHODS.has(secretMethod))
+    throw fault("clientAuthentication", 'give "client_secret_basic", "client_secret_post", or { privateKey, kid }');
+  if (secretMethod !== null && clientSecret === null)
+    throw fault("clientSecret", `set it: clientAuthentication shows it by ${secretMethod}`);
   // Whatever is no object would switch the client's authentication off, silently.
   if (clientAuthentication !== undefined && (typeof clientAuthentication !== "object" || clientAuthentication === null))
     throw fault("clientAuthentication", "give { privateKey, kid }, or leave it out and set clientSecret");
@@ -160,6 +173,7 @@ export function resolveClient(
     authentication: clientAuthentication
       ? privateKeyJwt(`${where}.clientAuthentication`, clientAuthentication)
       : (defaults.authentication?.({ clientId, clock }) ?? null),
+    secretMethod,
     dpop: options.dpop === undefined ? null : createDPoP(`${where}.dpop`, options.dpop, clock),
     scope: [...scope],
     callbackUrl: callbackUrl ?? null,

@@ -1,5 +1,6 @@
 import * as openid from "openid-client";
 import { ProviderError } from "../errors.ts";
+import { secretAuthentication } from "./client-authentication.ts";
 import type { OAuthClient } from "./client.ts";
 import { engineFailure } from "./failure.ts";
 import { providerFetch } from "./http.ts";
@@ -53,7 +54,7 @@ async function discover(provider: OidcProvider, client: OAuthClient): Promise<op
   const { issuer, idTokenAlgorithm: alg } = provider;
   const own = { ...(client.clientSecret === null ? {} : { client_secret: client.clientSecret }) };
   const description = { ...own, ...(alg === undefined ? {} : { id_token_signed_response_alg: alg }) };
-  const config = await openid.discovery(new URL(issuer), client.clientId, description, client.authentication ?? undefined, {
+  const config = await openid.discovery(new URL(issuer), client.clientId, description, authenticationOf(provider, client), {
     execute: engineSettings(client),
     [openid.customFetch]: providerFetch(client.http),
   });
@@ -62,7 +63,7 @@ async function discover(provider: OidcProvider, client: OAuthClient): Promise<op
     const cause = new Error(`the provider calls itself "${metadata.issuer}": give exactly that as issuer, instead of "${issuer}"`);
     throw new ProviderError("invalid_provider_response", "The provider's metadata is of another issuer", { cause });
   }
-  return withAdvertisedAuthentication(config, provider, client);
+  return config;
 }
 
 /**
@@ -73,14 +74,7 @@ function engineSettings({ http }: OAuthClient): ((config: openid.Configuration) 
   return http.plainHttp === "none" ? [] : [openid.allowInsecureRequests];
 }
 
-/** The secret in the form body where the provider takes that, else in the Authorization header, which is what all must take. */
-function withAdvertisedAuthentication(config: openid.Configuration, provider: OidcProvider, client: OAuthClient): openid.Configuration {
-  const methods = config.serverMetadata().token_endpoint_auth_methods_supported;
-  const post = provider.clientAuthentication === "post" || methods?.includes("client_secret_post");
-  if (client.authentication !== null || client.clientSecret === null || post) return config;
-  const authentication = openid.ClientSecretBasic(client.clientSecret);
-  const basic = new openid.Configuration(config.serverMetadata(), client.clientId, config.clientMetadata(), authentication);
-  basic[openid.customFetch] = providerFetch(client.http);
-  for (const apply of engineSettings(client)) apply(basic);
-  return basic;
+function authenticationOf(provider: OidcProvider, { authentication, clientSecret, secretMethod }: OAuthClient): openid.ClientAuth {
+  if (authentication !== null) return authentication;
+  return clientSecret === null ? openid.None() : secretAuthentication(clientSecret, secretMethod ?? provider.clientAuthentication ?? null);
 }

@@ -3,7 +3,7 @@ import { RequestError } from "../errors.ts";
 import type { OAuthClient } from "./client.ts";
 import { bindingOf, proofsOf } from "./dpop.ts";
 import { invalidResponse } from "./failure.ts";
-import type { ClientAuthentication } from "./client-authentication.ts";
+import { secretAuthentication, type ClientAuthentication } from "./client-authentication.ts";
 import { authorizationParameters, callbackWith, checked, refreshTokenOf, secretsOf, type Deviations, type ProviderFlow } from "./flow.ts";
 import { providerFetch } from "./http.ts";
 import { mapped, toIdentity, toTokenSet, type Profile } from "./profile.ts";
@@ -126,15 +126,15 @@ function configure<User>(provider: OAuth2Provider<User>, issuer: string, client:
 function authenticationOf<User>(provider: OAuth2Provider<User>, client: OAuthClient): ClientAuthentication {
   const { clientSecret: secret, authentication } = client;
   if (authentication) return authentication;
+  const method = client.secretMethod ?? (provider.clientAuthentication === "basic" ? "client_secret_basic" : "client_secret_post");
   const parameter = provider.clientIdParameter;
-  if (parameter !== undefined) {
+  if (parameter !== undefined && method === "client_secret_post") {
     return function renamedClientId(_as, { client_id }, body) {
       body.set(parameter, client_id);
       if (secret !== null) body.set("client_secret", secret);
     };
   }
-  if (secret === null) return openid.None();
-  return provider.clientAuthentication === "basic" ? openid.ClientSecretBasic(secret) : openid.ClientSecretPost(secret);
+  return secret === null ? openid.None() : secretAuthentication(secret, method);
 }
 
 function renamed(url: URL, from: string, to: string): URL {

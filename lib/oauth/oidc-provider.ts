@@ -1,4 +1,5 @@
 import type { IDToken } from "openid-client";
+import type { SecretMethod } from "./client-authentication.ts";
 import type { Deviations } from "./flow.ts";
 import type { Profile } from "./profile.ts";
 
@@ -13,7 +14,7 @@ export interface OidcProvider extends Deviations {
   /** What else the metadata may call it: of a provider that has an issuer for every tenant. */
   readonly metadataIssuer?: RegExp | undefined;
   /** How the client shows its secret. Default: as the metadata has it. */
-  readonly clientAuthentication?: "post" | undefined;
+  readonly clientAuthentication?: SecretMethod | undefined;
   /** Set where ID tokens are signed by the client secret. Default: by a published key. */
   readonly idTokenAlgorithm?: "HS256" | undefined;
   /** `never`: the ID token says all that it will say. Default: asked for what the ID token leaves out. */
