@@ -42,6 +42,7 @@ export function createMiddleware(
     allowTokensInBrowsers: config.allowTokensInBrowsers,
     mailsCodes: sendsMail(config),
     passwords: config.passwordRoutes,
+    minPasswordLength: config.passwords.minLength,
     confirmedPasswords: config.passwordRoutes && config.passwords.requireConfirmedEmail,
     apiKeyScopes: config.apiKeyScopes,
     openapi: createOpenApi(table, { basePath, origin, cookies, tokens: config.tokens !== null, title: config.appName }),
@@ -121,7 +122,8 @@ function mounted(router: Router, basePath: string, { events }: Kit): RequestHand
 
   return function latchkeyRoutes(req, res, next) {
     const { baseUrl } = req;
-    if (!isUnder(basePath, baseUrl)) {
+    // Express finds a mount in whatever case somebody writes it, and then says it so.
+    if (!isUnder(basePath.toLowerCase(), baseUrl.toLowerCase())) {
       const error = new ConfigError(
         "basePath",
         `is "${basePath}", but latchkey is mounted at "${baseUrl}": set it to "${baseUrl}${basePath}", or mount at the top`,
@@ -140,6 +142,5 @@ function isUnder(path: string, base: string): boolean {
 }
 
 function hostnameOf(req: Request): string {
-  const host = req.get("host") ?? "";
-  return host.startsWith("[") ? host.slice(0, host.indexOf("]") + 1) : host.replace(/:\d*$/, "");
+  return (req.get("host") ?? "").replace(/:\d*$/, "");
 }

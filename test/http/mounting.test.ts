@@ -63,6 +63,17 @@ describe("app.use(auth)", () => {
     await request(app).get("/auth/me").expect(404);
   });
 
+  it("takes a mount for itself in whatever case a request writes it, as Express does", async () => {
+    const auth = newAuth({ basePath: "/api/auth" });
+    const failed = vi.fn();
+    auth.events.on("request.failed", failed);
+    const app = express().use("/api", express().use(auth).get("/hello", (_req, res) => void res.json("hello"))); // prettier-ignore
+    await request(app).get("/API/hello").expect(200, '"hello"');
+    await request(app).get("/Api/auth/providers").expect(200, []);
+    await request(express().use("/auth", newAuth().routes())).get("/AUTH/providers").expect(200, []);
+    expect(failed).not.toHaveBeenCalled();
+  });
+
   it("refuses a mount that basePath does not know, at the first request", async () => {
     const auth = newAuth();
     const app = express().use("/api", auth).use(errorHandler());
@@ -125,7 +136,7 @@ describe("app.use(auth)", () => {
     const app = express().use(newAuth());
     for (const host of ["localhost:3000", "127.0.0.1:1", "[::1]:3000", "app.localhost"])
       await request(app).get("/auth/providers").set("host", host).expect(200);
-    for (const host of ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example"])
+    for (const host of ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "[::1]evil.example", "[::1]:80@evil.example"])
       await request(app).get("/auth/providers").set("host", host).expect(421);
   });
 
