@@ -10,7 +10,6 @@ import type { AuthOptions } from "../../lib/options.ts";
 import { resolveTokensOptions } from "../../lib/core/token-options.ts";
 import { listen, startApp } from "../support/app.ts";
 import { answersRecorder } from "../support/documented.ts";
-import { faultsOf, openApi31 } from "../support/openapi-31.ts";
 
 const TOKENS = { audience: "https://api.example.com" };
 const ALL: AuthOptions = { tokens: TOKENS, passwords: true, apiKeys: true };
@@ -32,16 +31,6 @@ const operationsOf = ({ paths }: OpenApiDocument) =>
   Object.entries(paths).flatMap(([path, item]) => Object.entries(item).map(([method, operation]) => ({ path, method, operation })));
 
 describe("the description of the API", () => {
-  it.each([
-    ["everything switched on", ALL],
-    ["nothing switched on", NONE],
-    ["a base URL and another path", { ...ALL, baseUrl: "http://localhost", basePath: "/api/auth" }],
-  ])("is OpenAPI 3.1, with %s", async (_, options) => {
-    const parsed = openApi31.safeParse(await documentOf(options));
-    expect(parsed.error?.message).toBeUndefined();
-    expect(parsed.data && faultsOf(parsed.data)).toEqual([]);
-  });
-
   it("has exactly the routes that are served", async () => {
     const document = await documentOf(ALL);
     const tokens = resolveTokensOptions(TOKENS, { origin: null, absoluteTtl: 3600 });

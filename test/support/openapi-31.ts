@@ -1,115 +1,98 @@
-import { z } from "zod";
+import { hasSchema, registerSchema, setShouldValidateFormat, validate, type Validator } from "@hyperjump/json-schema/openapi-3-1";
+import "@hyperjump/json-schema/formats-lite";
+import type { OpenApiDocument, OpenApiOperation } from "../../lib/http/openapi-document.ts";
+
+/** The schema that the OpenAPI Initiative gives for 3.1, with its dialect for the schemas inside: https://spec.openapis.org/oas/. */
+const OFFICIAL = "https://spec.openapis.org/oas/3.1/schema-base";
+
+const JSON_SCHEMA = "https://json-schema.org/draft/2020-12/schema";
+
+/** The meta-schema of JSON Schema 2020-12, closed at every depth: it lets unknown keywords pass, and what is mistyped is one. */
+const CLOSED_JSON_SCHEMA = "https://latchkey.test/json-schema-2020-12-closed";
+if (!hasSchema(CLOSED_JSON_SCHEMA)) {
+  const closed = { $schema: JSON_SCHEMA, $dynamicAnchor: "meta", $ref: JSON_SCHEMA, unevaluatedProperties: false };
+  registerSchema(closed, CLOSED_JSON_SCHEMA);
+}
+// A `pattern` has to be a regular expression, a URL a URL.
+setShouldValidateFormat(true);
+
+const official = await validate(OFFICIAL);
+const closedJsonSchema = await validate(CLOSED_JSON_SCHEMA);
 
 /**
- * The parts of OpenAPI 3.1 that our description uses, closed: a field that the specification does not have, or one that it wants and is
- * missing, fails. Sections are those of the specification, https://spec.openapis.org/oas/v3.1.0.
+ * What is wrong with a description: by the official schema of OpenAPI 3.1; of the schemas inside, by that of JSON Schema 2020-12, each by itself;
+ * then what no schema tells: names are unique, references lead somewhere, templates and parameters match, nothing is described for nobody.
  */
-const schemaObject = z.union([z.boolean(), z.record(z.string(), z.unknown())]);
-const reference = z.strictObject({ $ref: z.string().regex(/^#\/components\/(schemas|securitySchemes)\/[\w.-]+$/) });
+export function faultsOf(document: OpenApiDocument): string[] {
+  const faults = refusals(official, "document", document);
+  if (faults.length > 0) return faults;
+  for (const [where, schema] of schemasIn(document)) faults.push(...refusals(closedJsonSchema, where, schema));
+  return [...faults, ...namesAmiss(document), ...referencesAmiss(document)];
+}
 
-/** 4.8.14 */
-const mediaType = z.strictObject({ schema: z.union([reference, schemaObject]).optional(), example: z.unknown().optional() });
-const content = z.record(z.string().regex(/^[\w-]+\/[\w.+-]+$/), mediaType);
+/** Where a value is not as a schema has it, and by which of its words. */
+function refusals(validator: Validator, where: string, value: unknown): string[] {
+  const json: Parameters<Validator>[0] = JSON.parse(JSON.stringify(value));
+  if (validator(json).valid) return [];
+  const result = validator(json, "BASIC");
+  const errors = result.valid ? [] : (result.errors ?? []);
+  return errors.map(({ instanceLocation, absoluteKeywordLocation }) => `${where} ${instanceLocation}: ${absoluteKeywordLocation}`);
+}
 
-/** 4.8.12 */
-const parameter = z
-  .strictObject({
-    name: z.string().min(1),
-    in: z.enum(["query", "header", "path", "cookie"]),
-    required: z.boolean().optional(),
-    description: z.string().optional(),
-    schema: schemaObject,
-  })
-  .refine((value) => value.in !== "path" || value.required === true, "a path parameter is required");
+/** Every JSON Schema of a description, and where it is. */
+function* schemasIn(document: OpenApiDocument): Generator<readonly [where: string, schema: unknown]> {
+  for (const [name, schema] of Object.entries(document.components.schemas)) yield [name, schema];
+  for (const { where, operation } of operationsIn(document)) {
+    const { parameters = [], requestBody, responses } = operation;
+    for (const { name, schema } of parameters) yield [`${where} ${String(name)}`, schema];
+    for (const [type, { schema }] of Object.entries(requestBody?.content ?? {})) yield [`${where} ${type}`, schema];
+    for (const [status, { headers = {}, content = {} }] of Object.entries(responses)) {
+      for (const [name, { schema }] of Object.entries(headers)) yield [`${where} ${status} ${name}`, schema];
+      for (const [type, { schema }] of Object.entries(content)) yield [`${where} ${status} ${type}`, schema];
+    }
+  }
+}
 
-/** 4.8.21: as a parameter, without name and place. */
-const header = z.strictObject({ description: z.string().optional(), required: z.boolean().optional(), schema: schemaObject });
+function* operationsIn({ paths }: OpenApiDocument): Generator<{ where: string; path: string; operation: OpenApiOperation }> {
+  for (const [path, item] of Object.entries(paths))
+    for (const [method, operation] of Object.entries(item)) yield { where: `${method} ${path}`, path, operation };
+}
 
-/** 4.8.17 */
-const response = z.strictObject({
-  description: z.string(),
-  headers: z.record(z.string(), header).optional(),
-  content: content.optional(),
-});
-
-/** 4.8.10 */
-const operation = z.strictObject({
-  operationId: z.string().min(1),
-  summary: z.string(),
-  tags: z.array(z.string()),
-  security: z.array(z.record(z.string(), z.array(z.string()))),
-  parameters: z.array(parameter).optional(),
-  requestBody: z.strictObject({ description: z.string().optional(), required: z.boolean().optional(), content }).optional(),
-  responses: z
-    .record(z.string().regex(/^(?:[1-5]\d\d|[1-5]XX|default)$/), response)
-    .refine((responses) => Object.keys(responses).length > 0, "there is a response"),
-});
-
-/** 4.8.27 */
-const securityScheme = z.discriminatedUnion("type", [
-  z.strictObject({ type: z.literal("http"), scheme: z.string(), bearerFormat: z.string().optional(), description: z.string().optional() }),
-  z.strictObject({
-    type: z.literal("apiKey"),
-    name: z.string().min(1),
-    in: z.enum(["query", "header", "cookie"]),
-    description: z.string().optional(),
-  }),
-]);
-
-/** 4.8.1 and what it holds. */
-export const openApi31 = z.strictObject({
-  openapi: z.string().regex(/^3\.1\.\d+$/),
-  info: z.strictObject({ title: z.string(), version: z.string(), description: z.string().optional() }),
-  servers: z.array(z.strictObject({ url: z.string(), description: z.string().optional() })).optional(),
-  tags: z.array(z.strictObject({ name: z.string(), description: z.string().optional() })),
-  paths: z.record(z.string().startsWith("/"), z.strictObject({ get: operation, post: operation, delete: operation }).partial()),
-  components: z.strictObject({
-    schemas: z.record(z.string().regex(/^[\w.-]+$/), schemaObject),
-    securitySchemes: z.record(z.string().regex(/^[\w.-]+$/), securityScheme),
-  }),
-});
-
-/** What else a document must be that no shape tells: names are unique, references lead somewhere, templates and parameters match. */
-export function faultsOf(document: z.infer<typeof openApi31>): string[] {
+function namesAmiss(document: OpenApiDocument): string[] {
   const faults: string[] = [];
-  const seen = new Set<string>();
-  const { schemas, securitySchemes } = document.components;
-  for (const [path, item] of Object.entries(document.paths)) {
-    for (const [method, { operationId, parameters = [], security, tags }] of Object.entries(item).filter(isOperation)) {
-      const where = `${method} ${path}`;
-      if (seen.has(operationId)) faults.push(`${where}: ${operationId} names two operations`);
-      seen.add(operationId);
-      const named = parameters.filter((each) => each.in === "path").map(({ name }) => name);
-      const template = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name ?? "");
-      if (sorted(named) !== sorted(template)) faults.push(`${where}: parameters ${named} for ${template}`);
-      if (new Set(parameters.map((each) => `${each.in} ${each.name}`)).size < parameters.length) faults.push(`${where}: a parameter twice`);
-      for (const name of security.flatMap((each) => Object.keys(each)))
-        if (!(name in securitySchemes)) faults.push(`${where}: no scheme ${name}`);
-      for (const tag of tags) if (!document.tags.some(({ name }) => name === tag)) faults.push(`${where}: no tag ${tag}`);
-    }
+  const { tags, components } = document;
+  const [seen, used] = [new Set<string>(), new Set<string>()];
+  for (const { where, path, operation } of operationsIn(document)) {
+    const { operationId, parameters = [], security } = operation;
+    if (seen.has(operationId)) faults.push(`${where}: ${operationId} names two operations`);
+    seen.add(operationId);
+    const named = parameters.filter((each) => each["in"] === "path").map(({ name }) => String(name));
+    const template = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name ?? "");
+    if (sorted(named) !== sorted(template)) faults.push(`${where}: parameters ${named} for ${template}`);
+    const distinct = new Set(parameters.map(({ in: place, name }) => `${String(place)} ${String(name)}`));
+    if (distinct.size < parameters.length) faults.push(`${where}: a parameter twice`);
+    for (const name of security.flatMap((each) => Object.keys(each)))
+      if (!(name in components.securitySchemes)) faults.push(`${where}: no scheme ${name}`);
+    for (const tag of operation.tags) used.add(tag);
+    for (const type of typesOf(operation)) if (!/^[\w-]+\/[\w.+-]+$/.test(type)) faults.push(`${where}: no media type ${type}`);
   }
-  for (const [, name = ""] of JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g))
-    if (!(name in schemas)) faults.push(`no schema ${name}`);
-  const text = JSON.stringify(document);
-  for (const name of Object.keys(schemas)) if (!text.includes(`"#/components/schemas/${name}"`)) faults.push(`nobody uses ${name}`);
-  for (const [name, schema] of Object.entries(schemas)) {
-    try {
-      z.fromJSONSchema(withDefinitions(schema, schemas) as Parameters<typeof z.fromJSONSchema>[0]);
-    } catch (error) {
-      faults.push(`${name} is no JSON Schema: ${String(error)}`);
-    }
-  }
+  const told = tags.map(({ name }) => name);
+  if (sorted(told) !== sorted([...used])) faults.push(`tags ${told} for ${[...used]}`);
   return faults;
 }
 
-function isOperation(entry: [string, unknown]): entry is [string, z.infer<typeof operation>] {
-  return entry[1] !== undefined;
+function typesOf({ requestBody, responses }: OpenApiOperation): string[] {
+  return [requestBody, ...Object.values(responses)].flatMap((each) => Object.keys(each?.content ?? {}));
 }
 
-/** A schema with those it refers to inside it, as JSON Schema alone has them. */
-export function withDefinitions(schema: unknown, schemas: Readonly<Record<string, unknown>>): object {
-  const local = (value: unknown) => JSON.parse(JSON.stringify(value).replaceAll("#/components/schemas/", "#/$defs/")) as object;
-  return { $schema: "https://json-schema.org/draft/2020-12/schema", ...local(schema), $defs: local(schemas) };
+function referencesAmiss(document: OpenApiDocument): string[] {
+  const { schemas } = document.components;
+  const targets = new Set([...JSON.stringify(document).matchAll(/"\$ref":"([^"]*)"/g)].map(([, target = ""]) => target));
+  const places = Object.keys(schemas).map((name) => `#/components/schemas/${name}`);
+  return [
+    ...[...targets].filter((target) => !places.includes(target)).map((target) => `nothing is at ${target}`),
+    ...places.filter((place) => !targets.has(place)).map((place) => `nobody uses ${place}`),
+  ];
 }
 
 function sorted(names: readonly string[]): string {
