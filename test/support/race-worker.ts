@@ -1,4 +1,4 @@
-/** The program of a process that `startRacers` starts. It ends when its parent does. */
+/** The program of a process that `startRacers` starts: one race after another. It ends when its parent does. */
 import type { PrepareRacer, RaceAnswer, RaceCommand } from "./race.ts";
 
 type Racer = Awaited<ReturnType<PrepareRacer<unknown, unknown, unknown>>>;
@@ -26,9 +26,12 @@ async function obey(command: RaceCommand): Promise<unknown> {
       if (!racer) throw new Error("not prepared");
       waitUntil(command.at);
       return racer.run(command.round);
-    case "end":
-      await racer?.end?.();
+    case "end": {
+      const ended = racer;
+      racer = null;
+      await ended?.end?.();
       return null;
+    }
   }
 }
 

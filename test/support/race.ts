@@ -33,7 +33,7 @@ export interface RaceOptions<Input> {
 export interface Racers<Round, Result> {
   /** Lets all of them run at once. Results in the order of the processes; rejects with the first failure. */
   race(round: Round): Promise<Result[]>;
-  /** Ends the processes. */
+  /** Lets them close what they opened. They wait for the next race, and end with this process. */
   stop(): Promise<void>;
 }
 
@@ -51,8 +51,12 @@ const ANSWER_MS = 30_000;
 /** How far ahead a round is set, so that each process has heard of it by then. */
 const LEAD_MS = 8;
 
+/** Processes that nobody races now: to start one takes longer than many a race. */
+const idle: ChildProcess[] = [];
+
 /**
- * Starts Node processes that race each other over something they share: a Redis, a file. About half a second.
+ * Has Node processes race each other over something they share: a Redis, a file. About half a second, and no time to speak of where
+ * processes of an earlier race are left.
  *
  * @example
  * const racers = await startRacers<Input, number, boolean>({ worker: new URL("./claim.racers.ts", import.meta.url), input: { url } });
@@ -65,12 +69,11 @@ export async function startRacers<Input, Round, Result>({
   processes = 2,
   input,
 }: RaceOptions<Input>): Promise<Racers<Round, Result>> {
-  const children = Array.from({ length: processes }, () =>
-    fork(fileURLToPath(new URL("./race-worker.ts", import.meta.url)), { execArgv: ["--import", "tsx"], serialization: "advanced" }),
-  );
-  const stop = async () => void (await Promise.all(children.map(end)));
+  const children = Array.from({ length: processes }, hire);
+  let stopped: Promise<unknown> | null = null;
+  const stop = async () => void (await (stopped ??= Promise.all(children.map(dismiss))));
   try {
-    await Promise.all(children.map((child, index) => ask(child, { do: "prepare", worker: worker.href, race, input, index })));
+    await all(children.map((child, index) => ask(child, { do: "prepare", worker: worker.href, race, input, index })));
   } catch (error) {
     await stop();
     throw error;
@@ -79,11 +82,7 @@ export async function startRacers<Input, Round, Result>({
     stop,
     async race(round) {
       const at = performance.timeOrigin + performance.now() + LEAD_MS;
-      const answers = await Promise.allSettled(children.map((child) => ask(child, { do: "run", round, at })));
-      return answers.map((answer) => {
-        if (answer.status === "rejected") throw answer.reason;
-        return answer.value as Result;
-      });
+      return (await all(children.map((child) => ask(child, { do: "run", round, at })))) as Result[];
     },
   };
 }
@@ -98,6 +97,13 @@ export async function raceProcesses<Input, Result>(options: RaceOptions<Input>):
   }
 }
 
+/** As `Promise.all`, once every one has settled: none is asked for more while it is still busy. */
+async function all(answers: readonly Promise<unknown>[]): Promise<unknown[]> {
+  await Promise.allSettled(answers);
+  return Promise.all(answers);
+}
+
+/** What a racer answers. One that says nothing is killed. */
 function ask(child: ChildProcess, command: RaceCommand): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const settle = (outcome: () => void) => {
@@ -108,7 +114,10 @@ function ask(child: ChildProcess, command: RaceCommand): Promise<unknown> {
     const onMessage = (answer: RaceAnswer) =>
       settle(() => ("failure" in answer ? reject(asError(answer.failure)) : resolve(answer.result)));
     const onExit = () => settle(() => reject(new Error(`a racer ended during "${command.do}"`)));
-    const timer = setTimeout(() => settle(() => reject(new Error(`a racer did not "${command.do}" within ${ANSWER_MS} ms`))), ANSWER_MS);
+    const timer = setTimeout(() => {
+      child.kill("SIGKILL");
+      settle(() => reject(new Error(`a racer did not "${command.do}" within ${ANSWER_MS} ms`)));
+    }, ANSWER_MS);
     child.on("message", onMessage).on("exit", onExit);
     child.send(command, (error) => error && settle(() => reject(error)));
   });
@@ -118,10 +127,31 @@ function asError({ message, code, stack }: { message: string; code: unknown; sta
   return Object.assign(new Error(message), { code, stack });
 }
 
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+function hire(): ChildProcess {
+  const waiting = idle.pop();
+  if (!waiting)
+    return fork(fileURLToPath(new URL("./race-worker.ts", import.meta.url)), { execArgv: ["--import", "tsx"], serialization: "advanced" });
+  if (hasEnded(waiting)) return hire();
+  waiting.ref();
+  waiting.channel?.ref();
+  return waiting;
+}
+
+async function dismiss(child: ChildProcess): Promise<void> {
+  if (hasEnded(child)) return;
   const exited = once(child, "exit");
-  await ask(child, { do: "end" }).catch(() => child.kill("SIGKILL"));
-  if (child.connected) child.disconnect();
-  await exited;
+  try {
+    await ask(child, { do: "end" });
+  } catch {
+    child.kill("SIGKILL");
+    return void (await exited);
+  }
+  // Nor does it keep this process alive.
+  child.unref();
+  child.channel?.unref();
+  idle.push(child);
+}
+
+function hasEnded({ exitCode, signalCode, connected }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null || !connected;
 }
