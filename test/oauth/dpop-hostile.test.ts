@@ -24,14 +24,7 @@ async function start(pushedRequests = false): Promise<FakeProvider> {
   return provider;
 }
 
-/** Has it say that its tokens are bound; userinfo takes them by the scheme of bound tokens. */
-function bind(provider: FakeProvider): void {
-  provider.change({ tokens: (said) => ({ ...said, token_type: "DPoP" }) });
-  provider.break("userinfo", async (req, _res, honest) => {
-    req.headers.authorization = req.headers.authorization?.replace(/^DPoP /, "Bearer ");
-    await honest();
-  });
-}
+const saying = (token_type: string | undefined) => ({ tokens: (said: Record<string, unknown>) => ({ ...said, token_type }) });
 
 /** Always another nonce that it wants. */
 function endlessNonces(): Fault {
@@ -66,7 +59,7 @@ describe("a provider that is asked for bound tokens (DPoP)", () => {
     "and gives one of type %j, is refused before the token is used",
     async (token_type) => {
       const provider = await start();
-      provider.change({ tokens: (said) => ({ ...said, token_type }) });
+      provider.change(saying(token_type));
 
       expect(await failureOf(provider)).toMatchObject(INVALID);
       expect([count(provider, "token"), count(provider, "userinfo")]).toEqual([1, 0]);
@@ -75,6 +68,7 @@ describe("a provider that is asked for bound tokens (DPoP)", () => {
 
   it("and gives a plain OAuth 2 client a bearer token, by saying so or by saying nothing, is refused too", async () => {
     const provider = await start();
+    provider.change(saying("Bearer"));
     expect(await failureOf(provider, plain(provider))).toMatchObject(INVALID);
     provider.change({ tokens: ({ token_type: _, ...said }) => said });
     expect(await failureOf(provider, plain(provider))).toMatchObject(INVALID);
@@ -84,10 +78,9 @@ describe("a provider that is asked for bound tokens (DPoP)", () => {
 
   it("and gives a bearer token at the refresh, is refused then", async () => {
     const provider = await start();
-    bind(provider);
     const strategy = relyingParty(provider, offline);
     const { tokens } = identityOf(await signIn(provider, strategy));
-    provider.change({ tokens: undefined });
+    provider.change(saying("Bearer"));
 
     const refused = tokens && (await strategy.refresh(tokens).catch((error: unknown) => error));
     expect(refused).toMatchObject(INVALID);
@@ -96,7 +89,6 @@ describe("a provider that is asked for bound tokens (DPoP)", () => {
 
   it("is told the thumbprint of the key with the request, and shown a proof without a secret", async () => {
     const provider = await start(true);
-    bind(provider);
     const strategy = relyingParty(provider, { dpop });
     identityOf(await signIn(provider, strategy));
 
@@ -115,7 +107,6 @@ describe("a provider that is asked for bound tokens (DPoP)", () => {
     ["userinfo", "provider_error"],
   ])("and wants another nonce at its %s endpoint without an end, is asked twice", async (endpoint, code) => {
     const provider = await start(true);
-    bind(provider);
     provider.break(endpoint, endlessNonces());
     if (endpoint === "userinfo") provider.change({ idToken: ({ email: _, email_verified: __, name: ___, ...claims }) => claims });
 
@@ -125,7 +116,6 @@ describe("a provider that is asked for bound tokens (DPoP)", () => {
 
   it("and wants another nonce at every refresh without an end, is asked twice", async () => {
     const provider = await start();
-    bind(provider);
     const strategy = relyingParty(provider, offline);
     const { tokens } = identityOf(await signIn(provider, strategy));
     provider.break("token", endlessNonces());
@@ -142,7 +132,6 @@ describe("a provider that is asked for bound tokens (DPoP)", () => {
     expect(count(provider, "token")).toBe(2);
 
     provider.mend();
-    bind(provider);
     provider.break("userinfo", endlessNonces());
     expect(await failureOf(provider, plain(provider))).toMatchObject({ code: "provider_error" });
     expect(count(provider, "userinfo")).toBe(2);
@@ -177,7 +166,7 @@ describe("a provider that is asked for bound tokens (DPoP)", () => {
 describe("a provider that is not asked for bound tokens", () => {
   it("and gives one, is refused, as it could not be used", async () => {
     const provider = await start();
-    bind(provider);
+    provider.change(saying("DPoP"));
 
     const failure = await failureOf(provider, relyingParty(provider));
     expect(failure).toMatchObject(INVALID);

@@ -1,6 +1,6 @@
 import { createSecretKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { inspect } from "node:util";
-import { calculateJwkThumbprint, decodeProtectedHeader, EmbeddedJWK, exportJWK, jwtVerify } from "jose";
+import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader, EmbeddedJWK, exportJWK, jwtVerify } from "jose";
 import type { Configuration } from "oidc-provider";
 import { afterEach, describe, expect, it } from "vitest";
 import type { TokenSet } from "../../lib/core/strategy.ts";
@@ -235,6 +235,16 @@ describe("the key of bound tokens (DPoP)", () => {
     expect((await call(provider, process, tokens)).status).toBe(200);
     const proofs = process.shown.flatMap(({ proof }) => (proof === null ? [] : [decodeProtectedHeader(proof)]));
     expect(new Set(proofs.map((header) => header.alg))).toEqual(new Set([algorithm]));
+  });
+
+  it("dates its proofs by the strategy's clock", async () => {
+    const provider = await start();
+    const clock = createTestClock(Date.now() - 60_000);
+    const process = application(provider, { clock });
+    await tokensOf(provider, process);
+
+    const proofs = process.shown.flatMap(({ proof }) => (proof === null ? [] : [decodeJwt(proof).iat]));
+    expect(proofs).toEqual([Math.floor(clock.now() / 1000), Math.floor(clock.now() / 1000)]);
   });
 
   it("must sign as the provider's metadata has it, or nobody is sent there", async () => {

@@ -1,7 +1,9 @@
-import { createHash } from "node:crypto";
+import { createHash, generateKeyPairSync } from "node:crypto";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 import { afterEach, describe, expect, it } from "vitest";
+import { oidc } from "../../strategies/oidc.ts";
 import { createTestClock, fakeProvider, faults, type FakeProvider, type FakeProviderOptions } from "../../lib/testing/index.ts";
+import { beginWith, completeWith, errorOf, identityOf } from "../support/strategy-run.ts";
 
 const closing: FakeProvider[] = [];
 afterEach(async () => {
@@ -135,5 +137,46 @@ describe("a fake provider", () => {
     await provider.close();
 
     expect(await hanging).toBe("cut");
+  });
+});
+
+describe("a fake provider that is shown proofs (DPoP)", () => {
+  const keyed = ({ issuer, clientId, clientSecret }: FakeProvider) => {
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    return oidc({ issuer, clientId, clientSecret, dpop: { privateKey } });
+  };
+
+  it("binds tokens to the key, and takes them with a proof about the request alone", async () => {
+    const provider = await start();
+    const [ours, stranger] = [keyed(provider), keyed(provider)];
+    const { url, session } = await beginWith(ours);
+    const { tokens: got } = identityOf(await completeWith(ours, session, await provider.authorize(url)));
+    const accessToken = got?.accessToken ?? "";
+    const about = { method: "GET", url: provider.userinfoEndpoint, accessToken };
+    const ask = async (scheme: string, proof?: string) => {
+      const headers = { authorization: `${scheme} ${accessToken}`, ...(proof === undefined ? {} : { dpop: proof }) };
+      return (await fetch(provider.userinfoEndpoint, { headers })).status;
+    };
+
+    expect(await ask("DPoP", await ours.dpop?.proof(about))).toBe(200);
+    const refused = [
+      await ask("Bearer"),
+      await ask("DPoP"),
+      await ask("Bearer", await ours.dpop?.proof(about)),
+      await ask("DPoP", await stranger.dpop?.proof(about)),
+      await ask("DPoP", await ours.dpop?.proof({ ...about, method: "POST" })),
+      await ask("DPoP", await ours.dpop?.proof({ ...about, url: provider.tokenEndpoint })),
+      await ask("DPoP", await ours.dpop?.proof({ ...about, accessToken: "another" })),
+      await ask("DPoP", "no proof"),
+    ];
+    expect(refused).toEqual(refused.map(() => 401));
+  });
+
+  it("gives nothing for a code that another key began", async () => {
+    const provider = await start();
+    const { url, session } = await beginWith(keyed(provider));
+
+    const outcome = await completeWith(keyed(provider), session, await provider.authorize(url));
+    expect(errorOf(outcome)).toMatchObject({ code: "invalid_grant" });
   });
 });

@@ -1,5 +1,6 @@
 import { constantTimeEqual } from "../../crypto/hash.ts";
 import { randomToken } from "../../crypto/random.ts";
+import { PROOF_ALGORITHMS } from "./proofs.ts";
 import { createGrants, GrantRefusal, type FakeUser, type Grant } from "./grants.ts";
 import { publicJwk, type SigningKey, type Signer } from "./signing.ts";
 
@@ -87,6 +88,7 @@ export function createAnswers(ground: () => Ground) {
         id_token_signing_alg_values_supported: ["RS256", "ES256"],
         token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post", "none"],
         code_challenge_methods_supported: ["S256"],
+        dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
         authorization_response_iss_parameter_supported: true,
         backchannel_logout_supported: true,
         backchannel_logout_session_supported: true,
@@ -121,6 +123,7 @@ export function createAnswers(ground: () => Ground) {
         scope: request.get("scope") ?? "",
         nonce: request.get("nonce"),
         challenge: request.get("code_challenge"),
+        codeKey: request.get("dpop_jkt"),
         sid: randomToken(12),
         authTime: Math.floor(now / 1000),
       });
@@ -128,14 +131,15 @@ export function createAnswers(ground: () => Ground) {
       return { redirectUri, parameters: new URLSearchParams(parameters), byForm: request.get("response_mode") === "form_post" };
     },
 
-    async tokens(request: URLSearchParams, authorization: string | undefined) {
+    /** @param jkt of the key that the request was proved with; `null` for bearer tokens. */
+    async tokens(request: URLSearchParams, authorization: string | undefined, jkt: string | null) {
       const at = ground();
       authenticate(at, request, authorization);
-      const { grant, accessToken, refreshToken, refreshed } = grants.redeem(request, at.clientId);
+      const { grant, accessToken, refreshToken, refreshed } = grants.redeem(request, at.clientId, jkt);
       const openid = grant.scope.split(" ").includes("openid");
       return changed(at.changes.tokens, {
         access_token: accessToken,
-        token_type: "Bearer",
+        token_type: jkt === null ? "Bearer" : "DPoP",
         expires_in: 3600,
         scope: grant.scope,
         ...(refreshToken === null ? {} : { refresh_token: refreshToken }),
@@ -144,9 +148,9 @@ export function createAnswers(ground: () => Ground) {
     },
 
     /** @throws {GrantRefusal} `invalid_token`. */
-    userinfo(authorization = "") {
-      const grant = grants.find(/^Bearer (.+)$/i.exec(authorization)?.[1] ?? "");
-      if (!grant) throw new GrantRefusal("invalid_token", 401);
+    userinfo({ scheme, accessToken }: ShownToken, jkt: string | null) {
+      const grant = grants.find(accessToken ?? "");
+      if (!grant || grant.jkt !== jkt || scheme !== (jkt === null ? "bearer" : "dpop")) throw new GrantRefusal("invalid_token", 401);
       const names = grant.scope.split(" ").flatMap((scope) => SCOPED[scope] ?? []);
       const claims = grant.scope.includes("openid")
         ? Object.entries(grant.user).filter(([name]) => names.includes(name))
@@ -154,6 +158,13 @@ export function createAnswers(ground: () => Ground) {
       return changed(ground().changes.userinfo, { sub: grant.user.sub, ...Object.fromEntries(claims) });
     },
   };
+}
+
+/** What an Authorization header shows. */
+export interface ShownToken {
+  /** In lower case. */
+  readonly scheme: string;
+  readonly accessToken: string | null;
 }
 
 /** @throws {GrantRefusal} `invalid_client`. @see RFC 6749, section 2.3.1. */

@@ -3,9 +3,10 @@ import type { AddressInfo } from "node:net";
 import { systemClock, type Clock } from "../../clock.ts";
 import { randomToken } from "../../crypto/random.ts";
 import { escapeHtml } from "../../escape-html.ts";
-import { createAnswers, type Changes } from "./answers.ts";
+import { createAnswers, type Changes, type ShownToken } from "./answers.ts";
 import type { FakeEndpoint, Fault } from "./faults.ts";
 import { GrantRefusal, type FakeUser } from "./grants.ts";
+import { keyOfProof } from "./proofs.ts";
 import { createSigningKey, signedBy, type Signer, type SigningKey } from "./signing.ts";
 
 /** Options of {@link fakeProvider}. */
@@ -82,7 +83,7 @@ const MAX_FORM = 256 * 1024;
 
 /**
  * Starts an OpenID and OAuth provider on a free port of this machine, for tests: honest by default, and scripted to go wrong in each of
- * the ways that providers do. It checks what it is sent: the client's secret, codes that count once, PKCE, the redirect URI.
+ * the ways that providers do. It checks what it is sent: the client's secret, codes that count once, PKCE, the redirect URI, proofs (DPoP).
  * Everybody agrees at once, so a test needs no browser: {@link FakeProvider.authorize} goes from the authorization URL to the callback's.
  *
  * @example
@@ -117,6 +118,8 @@ export async function fakeProvider(options: FakeProviderOptions = {}): Promise<F
   const answers = createAnswers(ground);
 
   const honest = async (endpoint: FakeEndpoint, { method, headers, parameters }: FakeProviderRequest, res: ServerResponse) => {
+    const keyOf = (path: string, accessToken: string | null = null) =>
+      keyOfProof(headers["dpop"], { method, url: `${issuer}${path}`, accessToken });
     const posted = () => {
       if (method !== "POST") throw new GrantRefusal("invalid_request", 405);
     };
@@ -130,9 +133,11 @@ export async function fakeProvider(options: FakeProviderOptions = {}): Promise<F
         return json(res, answers.push(parameters, headers.authorization), 201);
       case "token":
         posted();
-        return json(res, await answers.tokens(parameters, headers.authorization));
-      case "userinfo":
-        return json(res, answers.userinfo(headers.authorization));
+        return json(res, await answers.tokens(parameters, headers.authorization, await keyOf("/token")));
+      case "userinfo": {
+        const shown = shownIn(headers.authorization);
+        return json(res, answers.userinfo(shown, await keyOf("/userinfo", shown.accessToken)));
+      }
       case "authorization": {
         const back = answers.authorize(parameters);
         if (!back.byForm) return redirect(res, `${back.redirectUri}?${back.parameters}`);
@@ -200,6 +205,11 @@ export async function fakeProvider(options: FakeProviderOptions = {}): Promise<F
         server.closeAllConnections();
       }),
   };
+}
+
+function shownIn(authorization = ""): ShownToken {
+  const [scheme = "", accessToken = null] = authorization.split(" ");
+  return { scheme: scheme.toLowerCase(), accessToken };
 }
 
 async function formOf(req: IncomingMessage): Promise<URLSearchParams> {

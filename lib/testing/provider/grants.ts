@@ -15,9 +15,17 @@ export interface Grant {
   readonly redirectUri: string;
   readonly nonce: string | null;
   readonly challenge: string | null;
+  /** The thumbprint of the key that must prove whose the code is (`dpop_jkt`); `null`: none has to. */
+  readonly codeKey: string | null;
   readonly sid: string;
   /** Unix seconds. */
   readonly authTime: number;
+}
+
+/** What an access token stands for. */
+interface BoundGrant extends Grant {
+  /** The thumbprint of the key that it is bound to; `null` of a bearer token. */
+  readonly jkt: string | null;
 }
 
 /** OAuth's error answers: an `error` value and its status. */
@@ -34,11 +42,11 @@ export class GrantRefusal extends Error {
 export function createGrants() {
   const codes = new Map<string, Grant>();
   const refreshTokens = new Map<string, Grant>();
-  const accessTokens = new Map<string, Grant>();
+  const accessTokens = new Map<string, BoundGrant>();
 
-  const issue = (grant: Grant) => {
+  const issue = (grant: Grant, jkt: string | null) => {
     const [accessToken, refreshToken] = [randomToken(24), grant.scope.includes("offline_access") ? randomToken(24) : null];
-    accessTokens.set(accessToken, grant);
+    accessTokens.set(accessToken, { ...grant, jkt });
     if (refreshToken !== null) refreshTokens.set(refreshToken, grant);
     return { grant, accessToken, refreshToken };
   };
@@ -52,7 +60,7 @@ export function createGrants() {
     },
 
     /** @throws {GrantRefusal} when the token request does not fit what was agreed to. @see RFC 6749, section 4.1.3; RFC 7636, section 4.6. */
-    redeem(request: URLSearchParams, clientId: string) {
+    redeem(request: URLSearchParams, clientId: string, jkt: string | null) {
       const kind = request.get("grant_type");
       const held = kind === "authorization_code" ? codes : kind === "refresh_token" ? refreshTokens : null;
       if (!held) throw new GrantRefusal("unsupported_grant_type");
@@ -65,11 +73,12 @@ export function createGrants() {
         const verifier = request.get("code_verifier");
         const shown = verifier === null ? null : sha256(verifier).toString("base64url");
         if (shown !== grant.challenge) throw new GrantRefusal("invalid_grant");
+        if (grant.codeKey !== null && grant.codeKey !== jkt) throw new GrantRefusal("invalid_grant");
       }
-      return { ...issue(grant), refreshed: kind === "refresh_token" };
+      return { ...issue(grant, jkt), refreshed: kind === "refresh_token" };
     },
 
     /** Whose access token it is. */
-    find: (accessToken: string): Grant | null => accessTokens.get(accessToken) ?? null,
+    find: (accessToken: string): BoundGrant | null => accessTokens.get(accessToken) ?? null,
   };
 }
