@@ -1012,11 +1012,13 @@ export interface AdminSessionsListAnswer {
     readonly expired: boolean;
   }[];
   readonly next_cursor: string | null;
+  readonly unreadable: number;
 }
 
 export interface AdminUsersListAnswer {
   readonly items: readonly User[];
   readonly next_cursor: string | null;
+  readonly unreadable: number;
 }
 
 export interface AdminAccountsListAnswer {
@@ -1031,6 +1033,7 @@ export interface AdminAccountsListAnswer {
     readonly pending: boolean;
   }[];
   readonly next_cursor: string | null;
+  readonly unreadable: number;
 }
 
 export interface AdminApiKeysListAnswer {
@@ -1045,6 +1048,7 @@ export interface AdminApiKeysListAnswer {
     readonly user_id: string;
   }[];
   readonly next_cursor: string | null;
+  readonly unreadable: number;
 }
 
 export interface AdminCodesListAnswer {
@@ -1057,6 +1061,7 @@ export interface AdminCodesListAnswer {
     readonly expires_at: Instant;
   }[];
   readonly next_cursor: string | null;
+  readonly unreadable: number;
 }
 
 export interface Session {

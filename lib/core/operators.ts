@@ -9,7 +9,7 @@ import type { Events, EventSubject } from "./events.ts";
 import { codeCollection, decodeCodeRequest } from "./magic-code-record.ts";
 import type { ManagedUsers } from "./managed-users.ts";
 import type { Sessions } from "./sessions.ts";
-import { readable, reportingUnreadable } from "./unreadable-records.ts";
+import { readable, reportUnreadable, reportingUnreadable } from "./unreadable-records.ts";
 import { decodeUser, userCollection } from "./user-directory.ts";
 import type { User } from "./users.ts";
 
@@ -29,11 +29,13 @@ export interface ListedCode {
 export interface Listing<T> {
   readonly items: readonly T[];
   readonly next: string | null;
+  /** How many more there are in this page that could not be read. */
+  readonly unreadable: number;
 }
 
 /**
  * What operators see and end, whoever's it is. Lists are pages of whole collections, in no order: all pages together cost O(all). What
- * does not parse is left out, and reported as `record.unreadable`. Each act is told as `admin.acted` beside its own event.
+ * cannot be read is left out, counted, and reported as `record.unreadable`. Each act is told as `admin.acted` beside its own event.
  */
 export interface Operators {
   /** @throws {NotFoundError} where the application keeps its users itself. */
@@ -69,8 +71,10 @@ export function createOperators({ store, events, users, sessions, apiKeys, accou
   const lister = <T>(from: Collection, decode: (record: StoredRecord) => T) => {
     const decoded = reportingUnreadable(events, from, decode);
     return async (page?: Page): Promise<Listing<T>> => {
-      const { records, next } = await store.scan(from, page);
-      return { items: readable(records, decoded), next };
+      const { records, next, unreadable = 0 } = await store.scan(from, page);
+      reportUnreadable(events, from, unreadable);
+      const items = readable(records, decoded);
+      return { items, next, unreadable: unreadable + records.length - items.length };
     };
   };
   const listUsers = lister(userCollection, decodeUser);

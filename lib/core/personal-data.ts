@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { ownerTag } from "../crypto/hash.ts";
+import { StorageError } from "../errors.ts";
 import { directoryKey } from "../storage/collection.ts";
 import type { PartitionedCollection, RecordStore, StoredRecord } from "../storage/record-store.ts";
 import type { AccountSummary, Accounts } from "./accounts.ts";
@@ -80,12 +81,14 @@ export function createPersonalData(parts: PersonalDataParts): PersonalDataServic
 
   const clear = (from: PartitionedCollection, partition: string) => store.commit([{ op: "clear", in: from, partition }]);
 
-  /** Records of a whole collection that are about this person. What cannot be read ends by itself. */
+  /** Records of a whole collection that are about this person. What does not parse ends by itself. */
   const matching = async <T>(from: PartitionedCollection, decode: (stored: StoredRecord) => T, isTheirs: (record: T) => boolean) => {
     const found: { stored: StoredRecord; record: T }[] = [];
     for (let after: string | undefined; ;) {
       const page = await store.scan(from, { limit: PAGE, ...(after === undefined ? {} : { after }) });
       const records = readable(page.records, (stored) => ({ stored, record: decode(stored) }));
+      // Whose they are is in them: put back the key that reads them, or wait for their end.
+      if (page.unreadable !== undefined) throw new StorageError("Some stored records could not be read, and so not be looked into");
       found.push(...records.filter(({ record }) => isTheirs(record)));
       if (page.next === null) return found;
       after = page.next;

@@ -16,6 +16,7 @@ import { createSessionActivity } from "./session-activity.ts";
 import type { SessionLife } from "./session-life.ts";
 import { secretMatches, sessionCollection, type Session, type SessionDevice } from "./session-record.ts";
 import { parseSessionId, type SessionTokens } from "./session-token.ts";
+import { reportUnreadable } from "./unreadable-records.ts";
 
 export type { GuestMerge } from "./guest-upgrade.ts";
 export type { IssuedSession, NewSession } from "./new-session.ts";
@@ -64,8 +65,8 @@ export interface Sessions {
   get(id: string): Promise<Session | null>;
   /** A user's live sessions, the latest used first. One read. */
   list(userId: string): Promise<Session[]>;
-  /** All sessions, for operators, a page at a time. `expired` flags those that are over but rest still, such as merged guests. O(all). */
-  listAll(page?: Page): Promise<{ sessions: ListedSession[]; next: string | null }>;
+  /** All sessions, for operators, a page at a time. `expired` flags those that are over but rest still, such as merged guests; `unreadable` counts those left out. O(all). */
+  listAll(page?: Page): Promise<{ sessions: ListedSession[]; next: string | null; unreadable: number }>;
   /** How many live sessions there are, for operators. O(all). */
   count(): Promise<number>;
   /** Gives a session a new secret, and new refresh tokens: the old ones are dead at once. @throws {CredentialError} `session_rotated` when another request did so first. */
@@ -197,10 +198,13 @@ export function createSessions(parts: SessionsParts): Sessions {
     },
 
     async listAll(page) {
-      const { records: stored, next } = await store.scan(sessionCollection, page);
+      const { records: stored, next, unreadable = 0 } = await store.scan(sessionCollection, page);
+      reportUnreadable(events, sessionCollection, unreadable);
+      const records = sessions.readable(stored);
       return {
-        sessions: sessions.readable(stored).map((record) => ({ ...record.session, expired: !isLive(record) })),
+        sessions: records.map((record) => ({ ...record.session, expired: !isLive(record) })),
         next,
+        unreadable: unreadable + stored.length - records.length,
       };
     },
 
@@ -209,6 +213,7 @@ export function createSessions(parts: SessionsParts): Sessions {
       let after: string | undefined;
       do {
         const page = await store.scan(sessionCollection, { limit: 1000, ...(after === undefined ? {} : { after }) });
+        reportUnreadable(events, sessionCollection, page.unreadable ?? 0);
         total += sessions.readable(page.records).filter(isLive).length;
         after = page.next ?? undefined;
       } while (after !== undefined);

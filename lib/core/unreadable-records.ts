@@ -23,6 +23,13 @@ export function reportingUnreadable<T, Rest extends unknown[]>(
   };
 }
 
+/** Reports records that the store itself could not read, and left out of a page. */
+export function reportUnreadable(events: Events, { name }: Collection, count: number): void {
+  for (let told = 0; told < count; told += 1) {
+    events.emit("record.unreadable", { collection: name, message: "A stored record could not be read" });
+  }
+}
+
 /** What can be read of several records, for lists: the others were reported, and hide nothing but themselves. */
 export function readable<T>(records: readonly StoredRecord[], decode: (record: StoredRecord) => T): T[] {
   return records.flatMap((record) => {

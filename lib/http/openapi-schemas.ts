@@ -85,9 +85,9 @@ export const adminCodeSchema = z.strictObject({
   expires_at: instant,
 });
 
-/** A page of a list; `next_cursor` asks for the one behind it. */
+/** A page of a list; `next_cursor` asks for the one behind it, and `unreadable` counts what could not be read and is left out. */
 export function pageOf<T extends z.ZodType>(item: T) {
-  return z.strictObject({ items: z.array(item), next_cursor: z.string().nullable() });
+  return z.strictObject({ items: z.array(item), next_cursor: z.string().nullable(), unreadable: z.number().int() });
 }
 
 /** Somebody has signed in. */

@@ -41,8 +41,11 @@ export interface RecordStore {
    * and never opening a window. Resolves to the count after it, and the instant (Unix ms) at which the window ends.
    */
   count(counter: string, change: CountChange): Promise<{ count: number; resetAt: number }>;
-  /** Live records of a whole collection, a page at a time, in no order; for operators: the cost of all pages is O(all). Never blocks other callers. */
-  scan(from: Collection, page?: Page): Promise<{ records: StoredRecord[]; next: string | null }>;
+  /**
+   * Live records of a whole collection, a page at a time, in no order; for operators: the cost of all pages is O(all). Never blocks other
+   * callers. One that cannot be read hides nothing but itself: it is left out, and counted.
+   */
+  scan(from: Collection, page?: Page): Promise<Scanned>;
   /** Removes up to about `limit` (1000) expired records and counters, and says how many went, by collection name. */
   sweep(options?: SweepOptions): Promise<Readonly<Record<string, number>>>;
   /** Calls `onChange` for removals (evictions too) and for puts and replaces that are not `quiet`, made by any process on this store; inserts are not told. Resolves once it listens. */
@@ -153,6 +156,14 @@ export interface CountChange {
   readonly window: number;
   /** The kit's clock, Unix ms. */
   readonly now: number;
+}
+
+/** A page of {@link RecordStore.scan}. */
+export interface Scanned {
+  readonly records: StoredRecord[];
+  readonly next: string | null;
+  /** How many records of the page could not be read: damaged, or of another key. Left out: none. */
+  readonly unreadable?: number;
 }
 
 export interface SweepOptions {

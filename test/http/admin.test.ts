@@ -1,6 +1,15 @@
 import request from "supertest";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { AuthEvent } from "../../lib/core/events.ts";
+import { memoryStore } from "../../lib/adapters/memory/index.ts";
+import { encrypted } from "../../lib/adapters/encrypted/index.ts";
+import { apiKeyCollection } from "../../lib/core/api-key-record.ts";
+import { codeCollection } from "../../lib/core/magic-code-record.ts";
+import { sessionCollection } from "../../lib/core/session-record.ts";
+import { userCollection } from "../../lib/core/user-directory.ts";
+import { ownerTag } from "../../lib/crypto/hash.ts";
+import type { Collection, StoredRecord } from "../../lib/storage/record-store.ts";
+import { createTestClock } from "../../lib/testing/clock.ts";
 import { startApp } from "../support/app.ts";
 
 const LISTS = ["sessions", "users", "accounts", "api-keys", "codes"];
@@ -149,6 +158,68 @@ describe("the administrators' routes", () => {
       ["root", { action: "account.unlink", target: accountId }],
       ["root", { action: "user.delete", target: "ada" }],
     ]);
+  });
+
+  it("rule 49: list all others beside a record that cannot be read, and say how many are left out", async () => {
+    await app.close();
+    const clock = createTestClock();
+    // Its own, as what is put into it must be sealed once: http:encrypted seals by itself.
+    const inner = memoryStore({ clock });
+    const unreadable: string[] = [];
+    const keys = ["a key of the store, long enough to be one"];
+    const store = encrypted(inner, {
+      keys,
+      indexKey: "an index key, long enough to be one too",
+      onUnreadable: ({ flaw }) => unreadable.push(flaw),
+    });
+    app = await startApp({ store, clock });
+    events = [];
+    app.auth.events.on("record.unreadable", (event) => events.push(event));
+    for (const id of ["root", "ada", "bob"]) {
+      await app.auth.users.create({ id, email: `${id}@example.com`, emailVerified: true });
+      await app.auth.sessions.create({ userId: id });
+      await app.auth.apiKeys.create({ userId: id, name: id });
+      await request(app.server)
+        .post("/auth/magic/send")
+        .send({ email: `${id}@example.com` })
+        .expect(200);
+    }
+    await app.auth.users.setRoles("root", ["admin"]);
+    cookie = `sid=${(await app.auth.sessions.create({ userId: "root" })).token}`;
+    const damage = async (from: Collection, isIt: (record: StoredRecord) => boolean) => {
+      const { records } = await inner.scan(from);
+      const found = records.find((record) => record.id !== ".index-key" && isIt(record));
+      const { version: _, ...record } = found!;
+      const value = Buffer.from(record.value);
+      value.writeUInt8(value.readUInt8(value.length - 1) ^ 1, value.length - 1);
+      await inner.commit([
+        {
+          op: "put",
+          in: from,
+          record:
+            from.kind === "directory"
+              ? { ...record, value }
+              : { partition: record.partition, id: record.id, expiresAt: record.expiresAt, value },
+        },
+      ]);
+    };
+    const ownerOf = (id: string) => (record: StoredRecord) => record.partition === ownerTag(id);
+    await damage(userCollection, ({ id }) => id === "ada");
+    await damage(sessionCollection, ownerOf("ada"));
+    await damage(apiKeyCollection, () => true);
+    await damage(codeCollection, () => true);
+
+    const left = { users: 2, sessions: 3, "api-keys": 2, codes: 2 };
+    for (const [list, count] of Object.entries(left)) {
+      const { body } = await get(list).expect(200);
+      expect([list, body.items.length, body.unreadable]).toEqual([list, count, 1]);
+    }
+    expect((await get("accounts").expect(200)).body).toEqual({ items: [], next_cursor: null, unreadable: 0 });
+    expect(events.map(({ details }) => (details as { collection: string }).collection)).toEqual(["users", "s", "api_keys", "codes"]);
+    expect(unreadable).toEqual(Array(4).fill("not_authentic"));
+    // Where one of them is needed nobody guesses: 503, and it is kept.
+    await expect(app.auth.users.findById("ada")).rejects.toMatchObject({ code: "storage_unavailable" });
+    await expect(app.auth.erase("bob")).rejects.toMatchObject({ code: "storage_unavailable" });
   });
 
   it("let nobody remove themself, so that the last administrator stays", async () => {

@@ -4,7 +4,7 @@ import { assertStore, assertWithout, wrapperName } from "../../storage/check-sto
 import { assertCommit } from "../../storage/commit.ts";
 import { MIGRATION_PENDING } from "../../storage/finding.ts";
 import type { Collection, NewRecord, RecordKey, RecordStore, StoredRecord, Write } from "../../storage/record-store.ts";
-import { digestOf, warnOnce } from "../../storage/refused-records.ts";
+import { digestOf, readableOnly, warnOnce } from "../../storage/refused-records.ts";
 import { createEnvelopes, explain, sameLookups, type Flaw, type UnreadableRecord } from "./envelope.ts";
 import { createIndexMarks, INDEX_MARK } from "./index-mark.ts";
 import { inspectKeys } from "./inspect-keys.ts";
@@ -31,7 +31,7 @@ export interface EncryptedStore extends RecordStore {
  * collection are readable, and so are expiries, sizes and counters.
  *
  * Rotate by putting a new secret first; `reencrypt` then rewrites what rests under the old one, and `checkKeys` says when it can go.
- * A record that does not open is refused with a {@link StorageError} (503), reported, and kept. A key may see 2^32 writes of a
+ * A record that does not open is refused with a {@link StorageError} (503), by a scan left out and counted; it is reported, and kept. A key may see 2^32 writes of a
  * collection, so rotate before: at 100 a second, within a year. Who can write to the store may still put an older value of a record back.
  *
  * Costs no round trips, but for one more before a `take`, one a process and directory collection, and two when a commit with inserts
@@ -146,9 +146,9 @@ export function encrypted(store: RecordStore, options: EncryptedOptions): Encryp
     count: async (counter, change) => store.count(counter, change),
 
     async scan(from, page) {
-      const { records, next } = await store.scan(from, page);
+      const { records, ...rest } = await store.scan(from, page);
       const own = from.kind === "directory" ? records.filter(({ id }) => id !== INDEX_MARK) : records;
-      return { records: own.map((stored) => open(from, stored)), next };
+      return readableOnly({ ...rest, records: own }, (stored) => open(from, stored));
     },
 
     sweep: async (options) => store.sweep(options),

@@ -2,7 +2,7 @@ import { assertFlag, assertOptions } from "../../check-options.ts";
 import { ConfigError } from "../../errors.ts";
 import { assertStore, assertWithout } from "../../storage/check-store.ts";
 import { digestOf } from "../../storage/refused-records.ts";
-import type { Collection, DirectoryCollection, NewRecord, RecordStore, StoredRecord } from "../../storage/record-store.ts";
+import type { Collection, DirectoryCollection, NewRecord, RecordStore, Scanned, StoredRecord } from "../../storage/record-store.ts";
 import { kitCollections } from "../sql/collections.ts";
 import { createEnvelopes, sameLookups, sealedUnder, type Envelopes, type Flaw, type UnreadableRecord } from "./envelope.ts";
 import { INDEX_MARK, markOf } from "./index-mark.ts";
@@ -120,7 +120,9 @@ export async function reencrypt(store: RecordStore, options: ReencryptOptions): 
     let at = position === start.position ? start.after : null;
     const indexed = rehash && !dryRun && from.kind === "directory" && Object.keys(from.lookups).length > 0 ? from : null;
     if (indexed) await mark(store, envelopes, indexed, markOf());
-    for await (const { records, next } of pages(store, from, at)) {
+    for await (const { records, next, unreadable: damaged = 0 } of pages(store, from, at)) {
+      counts.scanned += damaged;
+      counts.failed += damaged;
       for (const stored of records) {
         if (signal?.aborted) return report(cursorOf(from, at));
         const isMark = from.kind === "directory" && stored.id === INDEX_MARK;
@@ -149,10 +151,9 @@ export async function checkKeys(store: RecordStore, options: Pick<ReencryptOptio
   const records = new Map<string | null, number>();
   for (const from of collections) {
     for await (const page of pages(store, from)) {
-      for (const { value } of page.records) {
-        const keyId = sealedUnder(value);
-        records.set(keyId, (records.get(keyId) ?? 0) + 1);
-      }
+      const count = (keyId: string | null, more: number) => records.set(keyId, (records.get(keyId) ?? 0) + more);
+      for (const { value } of page.records) count(sealedUnder(value), 1);
+      if (page.unreadable) count(null, page.unreadable);
     }
   }
   return [...records].map(([keyId, count]) => {
@@ -184,14 +185,10 @@ function resolveStart(from: string | undefined, collections: readonly Collection
   return { position, after: after || null };
 }
 
-async function* pages(
-  store: RecordStore,
-  from: Collection,
-  start: string | null = null,
-): AsyncGenerator<{ records: readonly StoredRecord[]; next: string | null }> {
+async function* pages(store: RecordStore, from: Collection, start: string | null = null): AsyncGenerator<Scanned> {
   let after = start;
   do {
-    const page: { records: StoredRecord[]; next: string | null } = await store.scan(from, after === null ? {} : { after });
+    const page: Scanned = await store.scan(from, after === null ? {} : { after });
     yield page;
     after = page.next;
   } while (after !== null);

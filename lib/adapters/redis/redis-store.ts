@@ -47,8 +47,9 @@ export interface RedisStoreOptions {
  *
  * Every operation rejects with a {@link StorageError} within the deadline, at once while Redis is known to be away, and works
  * again within 250 ms of the client being ready.
- * A record that cannot be read is refused with one too, and kept: by whatever reads it, and in a partition by lists, scans and caps
- * that meet it. Sweeps pass it by, inserts beside it succeed, a clear or an unversioned delete of its partition's record removes it.
+ * A record that cannot be read is refused with one too, and kept: by whatever reads it, and in a partition by lists and caps that meet it;
+ * a scan leaves it out and counts it. Sweeps pass it by, inserts beside it succeed, a clear or an unversioned delete of its partition's record
+ * removes it.
  * Of a Cluster set `cluster-require-full-coverage no`, so that its other masters go on while one is replaced.
  * Set `maxmemory-policy noeviction` or a `volatile-` one: records that never expire must stay.
  *

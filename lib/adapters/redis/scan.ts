@@ -1,5 +1,5 @@
-import { ConfigError } from "../../errors.ts";
-import type { Collection, Page, StoredRecord } from "../../storage/record-store.ts";
+import { ConfigError, StorageError } from "../../errors.ts";
+import type { Collection, Page, Scanned, StoredRecord } from "../../storage/record-store.ts";
 import type { RedisClient } from "./client.ts";
 import type { Commands } from "./commands.ts";
 import { isExpired, readDirectoryRecord, readPartitionRecord } from "./envelope.ts";
@@ -33,7 +33,11 @@ export interface ScanParts {
 }
 
 /** One page of a collection's live records, by SCAN and HSCAN on every master: what stays during the scan is shown. */
-export async function scanPage({ client, commands, keys, now }: ScanParts, from: Collection, { limit = 100, after }: Page) {
+export async function scanPage(
+  { client, commands, keys, now }: ScanParts,
+  from: Collection,
+  { limit = 100, after }: Page,
+): Promise<Scanned> {
   const position: Position =
     after === undefined
       ? { done: [], node: null, cursor: "0", keys: [], fields: [] }
@@ -41,21 +45,30 @@ export async function scanPage({ client, commands, keys, now }: ScanParts, from:
   const records: StoredRecord[] = [];
   let count = limit;
   let exhausted = false;
+  let unreadable = 0;
   /** How many records the hashes read so far had. */
   let [hashes, inHashes] = [0, 0];
 
-  const add = (record: StoredRecord) => {
-    if (!isExpired(record, now())) records.push(record);
+  const add = (read: () => StoredRecord) => {
+    try {
+      const record = read();
+      if (!isExpired(record, now())) records.push(record);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      unreadable += 1;
+    }
   };
 
   const readFields = async () => {
     const fields = position.fields.splice(0, limit - records.length);
-    const read = ([key, id]: [string, string]) =>
-      commands.read(
+    const read = async ([key, id]: [string, string]) => {
+      const bytes = await commands.read(
         () => client.hgetBuffer(key, id),
-        (bytes) => bytes && readPartitionRecord({ partition: partitionOf(keys, key), id }, bytes),
+        (found) => found,
       );
-    for (const record of await Promise.all(fields.map(read))) if (record) add(record);
+      return { key: { partition: partitionOf(keys, key), id }, bytes };
+    };
+    for (const { key, bytes } of await Promise.all(fields.map(read))) if (bytes) add(() => readPartitionRecord(key, bytes));
   };
 
   const readHashes = async () => {
@@ -78,7 +91,7 @@ export async function scanPage({ client, commands, keys, now }: ScanParts, from:
       for (let i = 0; i + 1 < pairs.length; i += 2) {
         const [id, bytes] = [pairs[i]?.toString() ?? "", pairs[i + 1]];
         if (records.length >= limit) position.fields.push([key, id]);
-        else if (bytes) add(readPartitionRecord({ partition, id }, bytes));
+        else if (bytes) add(() => readPartitionRecord({ partition, id }, bytes));
       }
     }
   };
@@ -91,7 +104,7 @@ export async function scanPage({ client, commands, keys, now }: ScanParts, from:
     );
     for (const [index, bytes] of found.entries()) {
       const key = keys.parse(batch[index] ?? "");
-      if (bytes && key?.kind === "record") add(readDirectoryRecord(key.id, bytes));
+      if (bytes && key?.kind === "record") add(() => readDirectoryRecord(key.id, bytes));
     }
   };
 
@@ -121,7 +134,8 @@ export async function scanPage({ client, commands, keys, now }: ScanParts, from:
     else await readRecords();
   }
   const left = position.fields.length + position.keys.length > 0 || commands.masters().some(({ name }) => !position.done.includes(name));
-  return { records, next: left ? Buffer.from(JSON.stringify(position)).toString("base64url") : null };
+  const next = left ? Buffer.from(JSON.stringify(position)).toString("base64url") : null;
+  return { records, next, ...(unreadable === 0 ? {} : { unreadable }) };
 }
 
 function isOf(keys: Keys, from: Collection, key: string): boolean {

@@ -1,4 +1,5 @@
 import type { RecordStore, Write } from "../../storage/record-store.ts";
+import { readableOnly } from "../../storage/refused-records.ts";
 import type { Signatures } from "./signatures.ts";
 
 /** The same store, with every record signed as it is written and checked as it is read. No further commands but to put a refused record back. */
@@ -39,8 +40,7 @@ export function signed(store: RecordStore, { sign, verify, refuse }: Signatures)
       store.commit(writes.map((write): Write => ("record" in write ? { ...write, record: sign(write.in, write.record) } : write))),
 
     async scan(from, page) {
-      const { records, next } = await store.scan(from, page);
-      return { records: records.map((stored) => verify(from, stored)), next };
+      return readableOnly(await store.scan(from, page), (stored) => verify(from, stored));
     },
   };
 }

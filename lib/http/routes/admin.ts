@@ -23,11 +23,11 @@ const adminAccountSchema = accountSchema.extend({ ...owned, pending: z.boolean()
 
 const pageQuery = ({ cursor, limit }: z.infer<typeof PAGE>) => ({ limit, ...(cursor === undefined ? {} : { after: cursor }) });
 const listed = async <T>(page: Promise<Listing<T>>, view: (item: T) => object) => {
-  const { items, next } = await page.catch((error: unknown) => {
+  const { items, next, unreadable } = await page.catch((error: unknown) => {
     // To a store it is a fault of the program; here it came with the request.
     throw error instanceof ConfigError && error.option === "scan" ? new RequestError("The cursor is not of this list") : error;
   });
-  return { json: { items: items.map(view), next_cursor: next } };
+  return { json: { items: items.map(view), next_cursor: next, unreadable } };
 };
 const by = ({ req, source }: RouteCall<unknown, unknown, unknown>) => {
   const { userId, tenantId } = signedIn(req);
@@ -46,7 +46,7 @@ export const adminRoutes = [
     query: PAGE,
     answers: { 200: pageOf(adminSessionSchema) },
     async handle({ kit, query }) {
-      const page = kit.sessions.listAll(pageQuery(query)).then(({ sessions, next }) => ({ items: sessions, next }));
+      const page = kit.sessions.listAll(pageQuery(query)).then(({ sessions, ...rest }) => ({ ...rest, items: sessions }));
       return await listed(page, sessionItem);
     },
   }),
