@@ -1,9 +1,10 @@
-import { isIPv4, isIPv6 } from "node:net";
+import { isIPv4 } from "node:net";
 import type { Clock } from "../clock.ts";
 import { hmacSha256 } from "../crypto/hash.ts";
 import type { KeyRing } from "../crypto/key-ring.ts";
 import { ConfigError, RateLimitError } from "../errors.ts";
 import type { RecordStore } from "../storage/record-store.ts";
+import { clientAddress } from "./client-address.ts";
 import type { Events, RequestSource } from "./events.ts";
 
 /** So many times within a window that starts at the first of them and is never extended. */
@@ -146,10 +147,9 @@ export function parseLimit(text: string, option = "limit"): Limit {
  * as one subscriber has at least that. `null`, no bucket, when the address is unknown or is none.
  */
 export function sourceKey(ip: string | null): string | null {
-  if (ip === null) return null;
-  if (isIPv4(ip)) return ip;
-  const [address = ""] = ip.split("%");
-  if (!isIPv6(address)) return null;
+  const known = clientAddress(ip);
+  if (known === null || isIPv4(known)) return known;
+  const [address = ""] = known.split("%");
   const groups = ipv6Groups(address);
   const mapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
   if (mapped)

@@ -1,12 +1,13 @@
 import type { Request } from "express";
+import { clientAddress } from "../core/client-address.ts";
 import type { RequestSource } from "../core/events.ts";
 
 const MAX_AGENT = 512;
 
 /**
  * Where a request comes from. The address is Express's `req.ip`: the application's `trust proxy` setting decides whom to believe.
- * An IPv4 address that came in by an IPv6 socket is written as what it is.
+ * What is none, as anybody may write where `trust proxy` believes too much, is `null`.
  */
 export function requestSource(req: Request): RequestSource {
-  return { ip: req.ip?.replace(/^::ffff:(?=[\d.]+$)/, "") ?? null, userAgent: req.get("user-agent")?.slice(0, MAX_AGENT) ?? null };
+  return { ip: clientAddress(req.ip), userAgent: req.get("user-agent")?.slice(0, MAX_AGENT) ?? null };
 }

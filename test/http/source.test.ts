@@ -11,6 +11,11 @@ describe("where a request comes from", () => {
     ["::ffff:cb00:7107", "::ffff:cb00:7107"],
     ["2001:db8::1", "2001:db8::1"],
     [undefined, null],
+    ["203.0.113.7:50123", "203.0.113.7"],
+    ["[2001:db8::1]:443", "2001:db8::1"],
+    ["<script>alert(1)</script>", null],
+    ["unknown", null],
+    ["x".repeat(10_000), null],
   ])("takes the address %s for %s", (ip, expected) => {
     expect(from(ip).ip).toBe(expected);
   });
