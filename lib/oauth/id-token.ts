@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { compactVerify } from "jose";
 import type { IDToken } from "openid-client";
 import { constantTimeEqual } from "../crypto/hash.ts";
-import { AuthError } from "../errors.ts";
+import { AuthError, ProviderError } from "../errors.ts";
 import type { OAuthClient } from "./client.ts";
 import { invalidResponse } from "./failure.ts";
 import type { OidcProvider } from "./oidc-provider.ts";
@@ -11,6 +11,13 @@ import type { ProviderKeys } from "./provider-keys.ts";
 
 /** Seconds that a provider's clock may be ahead of ours. */
 const AHEAD = 300;
+
+/** The keys could not be had, which says nothing of what they are to check. Its code is that of what went wrong. */
+export class KeysUnavailable extends ProviderError {
+  constructor({ code, message, cause, retryAfter }: AuthError) {
+    super(code, message, { cause, ...(retryAfter === undefined ? {} : { retryAfter }) });
+  }
+}
 
 /** A token endpoint's reply whose ID token openid-client found to be for us, and of now. */
 interface CheckedReply {
@@ -23,7 +30,8 @@ interface CheckedReply {
  * What openid-client leaves open of an ID token: its signature, by the published keys or, of a provider that does it so, by the client
  * secret; the access token that it was given out with, where it names one; for whom it was made; and that it is not of the future.
  *
- * @returns a function that resolves to the claims, to `null` without an ID token. It rejects with a `ProviderError`.
+ * @returns a function that resolves to the claims, to `null` without an ID token. It rejects with a `ProviderError`, one of
+ *   them {@link KeysUnavailable}.
  * @see OpenID Connect Core 1.0, sections 3.1.3.7 and 3.1.3.8.
  */
 export function createIdTokenCheck({ idTokenAlgorithm }: OidcProvider, client: OAuthClient, keys: () => Promise<ProviderKeys>) {
@@ -37,7 +45,7 @@ export function createIdTokenCheck({ idTokenAlgorithm }: OidcProvider, client: O
       const { protectedHeader } = await fresh((find) => compactVerify(idToken, find, { algorithms: [...algorithms] }));
       return protectedHeader.alg;
     } catch (error) {
-      throw error instanceof AuthError ? error : invalidResponse(error);
+      throw error instanceof AuthError ? new KeysUnavailable(error) : invalidResponse(error);
     }
   };
 

@@ -10,6 +10,8 @@ export interface ProviderKeys {
   readonly algorithms: readonly string[];
   /** Finds a key for jose. For an unknown one the keys are fetched again, at most every 30 s: whoever likes can make a token up. */
   readonly find: JWTVerifyGetKey;
+  /** Fetches the keys, unless those at hand are fresh. */
+  load(): Promise<void>;
   /** Runs `verify` with {@link find}, and once more with keys fetched anew when there was none that fits: for tokens that the provider itself handed over. */
   fresh<T>(verify: (find: JWTVerifyGetKey) => Promise<T>): Promise<T>;
 }
@@ -33,6 +35,7 @@ export function createProviderKeys(client: OAuthClient, discover: () => Promise<
     return {
       algorithms: signatureAlgorithms(supported),
       find: set,
+      load: async () => (set.fresh ? undefined : set.reload()),
       async fresh(verify) {
         const alreadyAsked = set.coolingDown;
         try {
