@@ -27,6 +27,11 @@ export interface IssuedAccessToken {
 export interface IssueOptions {
   /** Granted scopes. Default: those of `session.scopes`. */
   readonly scope?: readonly string[] | undefined;
+  /**
+   * Whom it is for. Default: `tokens.audience`. A token for an API that somebody else runs names that API alone: then neither our own routes
+   * nor our guards take it, whoever shows it. @see RFC 8707 section 2, RFC 9068 section 4.
+   */
+  readonly audience?: string | undefined;
   /** Further claims of the application's own; those that we set cannot be replaced. Default: none. */
   readonly claims?: Readonly<Record<string, unknown>> | undefined;
 }
@@ -38,7 +43,7 @@ export interface IssueOptions {
 export interface AccessTokens {
   /**
    * A token for a session, which it never outlives. No store.
-   * @throws {ConfigError} for a guest's session, or `claims` that replace ours.
+   * @throws {ConfigError} for a guest's session, an `audience` that is no text, or `claims` that replace ours.
    */
   issue(session: Session, options?: IssueOptions): Promise<IssuedAccessToken>;
   /** What a token says that was verified before and is not over; `null` for any other. No store, no crypto, no waiting. */
@@ -84,8 +89,9 @@ export function createAccessTokens({ keyset, clock, config }: AccessTokensParts)
   return {
     jwks: keyset.jwks,
 
-    async issue(session, { scope = [...config.scopes], claims = {} } = {}) {
+    async issue(session, { scope = [...config.scopes], audience: aud = audience, claims = {} } = {}) {
       if (session.kind === "guest") throw new ConfigError("accessTokens.issue", "a guest is nobody: give a user's session");
+      if (typeof aud !== "string" || aud === "") throw new ConfigError("accessTokens.issue.audience", "give what names one API");
       const taken = Object.keys(claims).find((name) => OURS.includes(name));
       if (taken) throw new ConfigError(`accessTokens.issue.claims.${taken}`, "is set by us: use another name");
       const { signing } = keyset;
@@ -94,7 +100,7 @@ export function createAccessTokens({ keyset, clock, config }: AccessTokensParts)
       const token = await new SignJWT({
         ...claims,
         iss: issuer,
-        aud: audience,
+        aud,
         sub: session.userId,
         iat: now,
         nbf: now,

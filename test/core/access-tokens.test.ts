@@ -153,6 +153,14 @@ describe("access tokens", () => {
   });
 });
 
+describe("an access token for another API", () => {
+  it.each(["", 7, null, ["https://a.example"]])("names one, not %j", async (audience) => {
+    const { accessTokens, sessions } = open();
+    const { session } = await sessions.create({ userId: "user-1" });
+    await expect(accessTokens.issue(session, { audience: audience as never })).rejects.toThrow("accessTokens.issue.audience");
+  });
+});
+
 describe("rule 29: an access token", () => {
   const forge = async (
     change: { header?: Partial<JWTHeaderParameters>; claims?: Record<string, unknown>; without?: string[]; typ?: string } = {},

@@ -1,7 +1,7 @@
 import express from "express";
 import request from "supertest";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { accessTokenGuard, type AccessTokenGuardOptions } from "../../lib/index.ts";
+import { accessTokenGuard, requireAuth, signedIn, type AccessTokenGuardOptions } from "../../lib/index.ts";
 import { startApp } from "../support/app.ts";
 import { TEST_SECRET } from "../support/kit.ts";
 
@@ -40,6 +40,70 @@ describe("an API elsewhere, behind accessTokenGuard", () => {
       expect([body.kind, body.userId, body.scopes]).toEqual(["access_token", "user-1", ["read"]]);
     }
     expect(asked).toHaveLength(1);
+  });
+
+  it("has signedIn() know the context behind it, and requireAuth() say what to do instead", async () => {
+    const token = await tokenOf(issuer);
+    const failures: unknown[] = [];
+    const app = api().get("/who", (req, res) => void res.json(signedIn(req).userId));
+    app.get("/guarded", requireAuth(), (_req, res) => void res.json({}));
+    app.use(((error, _req, res, _next) => {
+      failures.push(error);
+      res.sendStatus(500);
+    }) satisfies express.ErrorRequestHandler);
+    const ask = (path: string) => request(app).get(path).set("authorization", `Bearer ${token}`);
+    expect((await ask("/who").expect(200)).body).toBe("user-1");
+    await ask("/guarded").expect(500);
+    expect(String(failures[0])).toContain("accessTokenGuard takes `roles` and `scope` itself");
+
+    const forged = express().use((req, _res, next) => {
+      (req as { auth: unknown }).auth = { kind: "session", userId: "user-1", isAuthenticated: true };
+      next();
+    });
+    forged.get("/who", (req, res) => void res.json(signedIn(req).userId));
+    forged.use(((error, _req, res, _next) => void res.status(500).send(String(error))) satisfies express.ErrorRequestHandler);
+    expect((await request(forged).get("/who").expect(500)).text).toContain("place it after app.use(auth), or behind accessTokenGuard()");
+  });
+
+  it("has a token of its own where somebody else runs it, which opens nothing at the issuer", async () => {
+    const partner = "https://partner.example";
+    const { session } = await issuer.auth.sessions.create({ userId: "user-1", transport: "bearer" });
+    const own = (await issuer.auth.accessTokens!.issue(session, { audience: partner, scope: ["read"] })).token;
+    const shared = (await issuer.auth.accessTokens!.issue(session)).token;
+    const ask = (path: string, token: string) => request(issuer.server).get(path).set("authorization", `Bearer ${token}`);
+    await get(api({ audience: partner }), own).expect(200);
+    await get(api({ audience: partner }), shared).expect(401);
+    await get(api(), own).expect(401);
+    await expect(issuer.auth.accessTokens!.verify(own)).rejects.toMatchObject({ code: "invalid_token" });
+    for (const path of ["/auth/me", "/auth/sessions", "/auth/accounts", "/auth/api-keys", "/auth/admin/users"]) {
+      expect([path, (await ask(path, own)).body.code]).toEqual([path, "invalid_token"]);
+    }
+    const out = await request(issuer.server).post("/auth/sign-out").set("authorization", `Bearer ${own}`).send({});
+    expect([out.status, out.body.code]).toEqual([401, "invalid_token"]);
+    expect(await issuer.auth.sessions.get(session.id)).not.toBeNull();
+  });
+
+  it("that shares the issuer's audience could act there by a token: as long as its session lives, freshly for ten minutes, never as an operator", async () => {
+    await issuer.auth.users.create({ id: "user-1", email: "ada@example.com", emailVerified: true });
+    await issuer.auth.users.setRoles("user-1", ["admin"]);
+    const { session } = await issuer.auth.sessions.create({ userId: "user-1", transport: "bearer" });
+    const { token } = await issuer.auth.accessTokens!.issue(session);
+    const as = () => request.agent(issuer.server).set("authorization", `Bearer ${token}`);
+    await as().get("/auth/sessions").expect(200);
+    await as().post("/auth/api-keys").send({ name: "theirs" }).expect(200);
+    expect((await as().get("/auth/admin/users").expect(403)).body.code).toBe("credential_not_allowed");
+    expect(
+      (
+        await as()
+          .post("/auth/refresh")
+          .send({ refresh_token: token.slice(0, 256) })
+          .expect(401)
+      ).body.code,
+    ).toBe("invalid_token");
+    issuer.clock.advance(601);
+    expect((await as().post("/auth/api-keys").send({ name: "late" }).expect(401)).body.code).toBe("insufficient_user_authentication");
+    await issuer.auth.sessions.revoke(session.id);
+    expect((await as().get("/auth/sessions").expect(401)).body.code).toBe("session_not_found");
   });
 
   it("rule 30: answers 401 without a token, and with one of another audience, issuer or time; 403 where a scope is missing", async () => {
