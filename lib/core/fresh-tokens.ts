@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Clock } from "../clock.ts";
 import type { Sealer } from "../crypto/seal.ts";
-import { AuthError, ConflictError, ProviderError } from "../errors.ts";
+import { AuthError, ConflictError, ProviderError, StorageError } from "../errors.ts";
 import { accountNotFound, type AccountDirectory } from "./account-directory.ts";
 import { openToken, withTokens, type AccountRecord, type AccountSummary, type TokenField } from "./account-record.ts";
 import type { Events, RequestSource } from "./events.ts";
@@ -63,6 +63,8 @@ const CLAIM_TTL = 20;
 const REQUEST = 5_000;
 /** ms before the second and the third try. */
 const BACKOFF = [250, 1_000];
+/** ms before what the provider answered is written once more to a store that failed: doubling from the first to the second. */
+const [FIRST_WRITE, LAST_WRITE] = [100, 2_000];
 /** How long the others look between two looks at what the first one got, ms: doubling from the first to the second. */
 const [FIRST_LOOK, LAST_LOOK] = [25, 500];
 /** Seconds without a further question to a provider that did not answer, unless it said how long; at most the second. */
@@ -145,8 +147,20 @@ export function createFreshTokens(parts: FreshTokensParts) {
     }
   };
 
-  /** Keeps what came of a claim, unless something newer is there: then it is not `kept`. `null`: the account is gone. */
+  /** Keeps what came of a claim: a rotated refresh token is nowhere else, so a store that fails is asked again for as long as the claim lasts. */
   const settle = async (outcome: TokenSet | AuthError, claimed: Claimed) => {
+    for (let delay = FIRST_WRITE; ; delay = Math.min(delay * 2, LAST_WRITE)) {
+      try {
+        return await settleOnce(outcome, claimed);
+      } catch (error) {
+        if (!(error instanceof StorageError) || clock.now() + delay >= claimed.until) throw error;
+        await wait(delay);
+      }
+    }
+  };
+
+  /** The same, once. Where something newer is there, it is not `kept`. `null`: the account is gone. */
+  const settleOnce = async (outcome: TokenSet | AuthError, claimed: Claimed) => {
     let kept = false;
     const record = await directory.change(claimed.record.account.id, (latest) => {
       const next = settled(latest, outcome, claimed);

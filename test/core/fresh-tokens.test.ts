@@ -4,7 +4,7 @@ import { createAccounts, type RefreshTokenSet } from "../../lib/core/accounts.ts
 import { createEvents, type AuthEvent } from "../../lib/core/events.ts";
 import type { Identity, TokenSet } from "../../lib/core/strategy.ts";
 import { createKeyRing } from "../../lib/crypto/key-ring.ts";
-import { ProviderError } from "../../lib/errors.ts";
+import { ProviderError, StorageError } from "../../lib/errors.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 
 const HOUR = 3600;
@@ -12,7 +12,16 @@ const HOUR = 3600;
 /** A linked Google account whose access token lasts an hour, and a second process on the same store. */
 async function createLinked(fields: Partial<TokenSet> = {}) {
   const clock = createTestClock();
-  const store = memoryStore({ clock });
+  const inner = memoryStore({ clock });
+  const broken = { writes: 0 };
+  const store: typeof inner = {
+    ...inner,
+    async commit(writes) {
+      if (broken.writes === 0) return inner.commit(writes);
+      broken.writes -= 1;
+      throw new StorageError();
+    },
+  };
   const events = createEvents(clock);
   const told: AuthEvent[] = [];
   events.on("*", (event) => told.push(event));
@@ -32,7 +41,7 @@ async function createLinked(fields: Partial<TokenSet> = {}) {
   const tokens: TokenSet = { ...tokenSet(1), accessTokenExpiresAt: clock.now() + HOUR * 1000, ...fields };
   const account = await accounts.link({ userId: "user-1", identity: { ...identity, tokens } });
   told.length = 0;
-  return { clock, accounts, elsewhere, account, tokens, told, waits, meanwhile };
+  return { clock, accounts, elsewhere, account, tokens, told, waits, meanwhile, broken };
 }
 
 function tokenSet(n: number): TokenSet {
@@ -222,6 +231,42 @@ describe("a provider's access token", () => {
     const failed = { code: "refresh_failed", retryAfter: 120 };
     for (const each of [accounts, elsewhere]) await expect(each.freshToken("user-1", "google", { refresh })).rejects.toMatchObject(failed);
     expect([refresh.mock.calls.length, waits]).toEqual([1, []]);
+  });
+
+  it.each([1, 3])(
+    "rule 27: is not lost with its refresh token, when the store fails %d times once the provider answered",
+    async (times) => {
+      const { accounts, clock, account, broken, waits, told } = await createLinked();
+      clock.advance(HOUR);
+      const provider = rotatingProvider();
+      const refresh: RefreshTokenSet = async (...args) => {
+        const answer = await provider(...args);
+        broken.writes = times;
+        return answer;
+      };
+
+      expect(await accounts.freshToken("user-1", "google", { refresh })).toMatchObject({ accessToken: "access-2" });
+
+      expect(await accounts.getTokens(account.id)).toMatchObject({ accessToken: "access-2", refreshToken: "refresh-2" });
+      expect(waits).toEqual([100, 200, 400].slice(0, times));
+      expect(provider).toHaveBeenCalledTimes(1);
+      expect(told.map(({ type }) => type)).toEqual(["account.refreshed"]);
+    },
+  );
+
+  it("is given up with an error of the store, when that fails until the claim ends", async () => {
+    const { accounts, clock, broken } = await createLinked();
+    clock.advance(HOUR);
+    const start = clock.now();
+    const refresh: RefreshTokenSet = async () => {
+      broken.writes = Infinity;
+      return tokenSet(2);
+    };
+
+    await expect(accounts.freshToken("user-1", "google", { refresh })).rejects.toMatchObject({ code: "storage_unavailable" });
+
+    expect(clock.now() - start).toBeGreaterThan(17_000);
+    expect(clock.now() - start).toBeLessThan(20_000);
   });
 
   it("rule 27: does not overwrite the tokens of a sign-in meanwhile", async () => {
