@@ -9,12 +9,21 @@ export function assertOptions(where: string, options: unknown, known: readonly s
   if (typeof options !== "object" || options === null || Array.isArray(options)) throw new ConfigError(where, "give one options object");
   for (const [name, value] of Object.entries(options)) {
     if (known.includes(name) || value === undefined) continue;
+    if ("socket" in options && "headers" in options)
+      throw new ConfigError(where, `was given a request: call it, as app.use(${where}()), for what it returns is the middleware`);
+    if (!isPlain(options)) throw new ConfigError(where, `give one options object, such as { ${known[0] ?? ""} }`);
     const near = nearest(name, known);
     throw new ConfigError(
       `${where}.${name}`,
       near ? `unknown option; did you mean "${near}"?` : `unknown option; there are: ${known.join(", ")}`,
     );
   }
+}
+
+/** Whether it was written as `{ ... }`, rather than made by a class, such as a client in the place of the options that hold it. */
+function isPlain(options: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(options);
+  return prototype === Object.prototype || prototype === null;
 }
 
 /** Which of the known names was probably meant; `null` when none is within two letters of it. */

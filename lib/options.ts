@@ -158,11 +158,11 @@ export function resolveOptions(options: AuthOptions, environment: string | undef
     store,
     sweepEvery: resolveSweepEvery(options.sweepEvery),
     strategies: resolveStrategies(options.strategies ?? []),
-    email: resolveEmail(options.email),
+    email: resolveEmail(options.email, production),
     appName: resolveAppName(options.appName, origin),
     emailTemplates: resolveTemplates(options.emailTemplates ?? {}),
     magicCodes: options.magicCodes ?? {},
-    ...resolvePasswords(options.passwords, { email: resolveEmail(options.email), production }),
+    ...resolvePasswords(options.passwords, { email: resolveEmail(options.email, production), production }),
     session,
     cookie: resolveCookie(options.cookie ?? {}, origin, options.allowInsecureCookies ?? false),
     ...resolveApiKeys(options.apiKeys),
@@ -229,6 +229,8 @@ function resolveStrategies(strategies: readonly Strategy[]): ReadonlyMap<string,
   if (!Array.isArray(strategies)) throw new ConfigError("strategies", "give a list of strategies");
   const byName = new Map<string, Strategy>();
   for (const strategy of strategies as readonly Strategy[]) {
+    if (typeof strategy === "function")
+      throw new ConfigError("strategies", "one was not called: give what it returns, such as google({ clientId, clientSecret })");
     if (typeof strategy?.authenticate !== "function")
       throw new ConfigError("strategies", "each must be a Passport strategy: an object with authenticate()");
     const { name } = strategy;
@@ -243,9 +245,17 @@ function resolveStrategies(strategies: readonly Strategy[]): ReadonlyMap<string,
   return byName;
 }
 
-function resolveEmail(email: EmailTransport | undefined): EmailTransport | null {
+function resolveEmail(email: EmailTransport | undefined, production: boolean): EmailTransport | null {
   if (email !== undefined && typeof email?.send !== "function")
-    throw new ConfigError("email", "give a transport: an object with send(message)");
+    throw new ConfigError(
+      "email",
+      "give a transport, such as smtpTransport({ transporter, from }), or an object of your own with send(message)",
+    );
+  if (production && email?.delivers === false)
+    throw new ConfigError(
+      "email",
+      "prints codes instead of mailing them: use another in production, such as smtpTransport({ transporter, from })",
+    );
   return email ?? null;
 }
 

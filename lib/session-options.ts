@@ -96,6 +96,9 @@ export function resolveCookie(options: CookieSettings, origin: string | null, al
     throw new ConfigError("cookie", "give each cookie a name of its own");
   if (domain !== undefined && (typeof domain !== "string" || !/^\.?[a-z0-9-]+(?:\.[a-z0-9-]+)+$/i.test(domain)))
     throw new ConfigError("cookie.domain", `"${String(domain)}" is no domain: write it as example.com`);
+  const host = origin === null ? null : new URL(origin).hostname;
+  if (domain !== undefined && host !== null && !`.${host}`.endsWith(`.${domain.replace(/^\./, "").toLowerCase()}`))
+    throw new ConfigError("cookie.domain", `"${domain}" is not above ${host}, where baseUrl says people are: browsers drop such cookies`);
   if (!["lax", "strict", "none"].includes(sameSite)) throw new ConfigError("cookie.sameSite", 'give "lax", "strict" or "none"');
   const secure = origin?.startsWith("https:") ?? false;
   if (!secure && origin && !isLoopback(new URL(origin).hostname) && !allowInsecure) {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { memoryStore } from "../lib/adapters/memory/index.ts";
+import { consoleTransport } from "../lib/email/console.ts";
 import { ConfigError } from "../lib/errors.ts";
 import { resolveOptions, type AuthOptions } from "../lib/options.ts";
 import type { RecordStore } from "../lib/storage/record-store.ts";
@@ -21,6 +22,7 @@ describe("createAuth in production", () => {
     ["baseUrl", { baseUrl: "http://app.example.com" }, "use https"],
     ["store", { store: undefined }, "outlives the process"],
     ["store", { store: memoryStore() }, "forgets everything"],
+    ["email", { email: consoleTransport() }, "prints codes instead of mailing them"],
   ] as const)("refuses to start for want of %s: %j", (option, change, fix) => {
     expect(() => resolveOptions({ ...production, ...(change as Partial<AuthOptions>) }, "production")).toThrow(fix);
     try {
@@ -63,6 +65,10 @@ describe("an option", () => {
     [{ cookie: { name: "a b" } }, "cookie.name"],
     [{ cookie: { name: "__Host-sid" } }, "cookie.name"],
     [{ cookie: { sameSite: "none" } }, "cookie.sameSite"],
+    [{ baseUrl: "https://app.example.com", cookie: { domain: "other.com" } }, '"other.com" is not above app.example.com'],
+    [{ baseUrl: "https://app.example.com", cookie: { domain: "pp.example.com" } }, "cookie.domain"],
+    [{ strategies: [function google() {}] }, "strategies: one was not called"],
+    [Object.assign(new (class Client {})(), { status: "ready" }), "createAuth: give one options object, such as { secret }"],
     [{ cookie: { sameSite: "Lax" } }, "cookie.sameSite"],
     [{ apiKeys: { prefx: "x" } }, "apiKeys.prefx"],
     [{ trustedOrigins: ["https://a.example/"] }, "trustedOrigins"],
@@ -113,6 +119,12 @@ describe("an option", () => {
       ].map((name) => [name, undefined]),
     );
     expect(() => resolveOptions(nothing as AuthOptions, undefined)).not.toThrow();
+  });
+
+  it("of a domain above the host of baseUrl is taken, and mail may go to a place of the application's own in production", () => {
+    for (const domain of ["example.com", ".example.com", "App.Example.com"])
+      expect(resolveOptions({ ...production, cookie: { domain } }, "production").cookie.domain).toBe(domain);
+    expect(() => resolveOptions({ ...production, email: consoleTransport({ write: () => {} }) }, "production")).not.toThrow();
   });
 
   it("is left as it was given", () => {

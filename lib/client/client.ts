@@ -39,7 +39,7 @@ export type Client = {
 } & {
   /**
    * The platform's `fetch`, for the application's own API: with the credentials of this client, and sent once more after they were
-   * renewed when the answer is 401.
+   * renewed when the answer is 401. A path alone is one of the page, or without a page of `baseUrl`.
    * @throws {TypeError} for an origin that is neither that of `baseUrl` nor among `origins`.
    */
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
@@ -127,12 +127,13 @@ export function createClient(options: ClientOptions = {}): Client {
     const [method = "", path = "", guarded] = operations[name].split(" ");
     const target = targetOf(root + path, input);
     try {
-      const rest = name === "signOut" ? { refresh_token: (await keeper.get())?.refreshToken ?? undefined, ...target.rest } : target.rest;
+      const held = name === "signOut" || name === "refresh" ? ((await keeper.get())?.refreshToken ?? undefined) : undefined;
+      const rest = held === undefined ? target.rest : { refresh_token: held, ...target.rest };
       const request = requestOf(method, target.url, rest, given);
       const result = await resultOf<Name>(await (guarded ? authorized : dispatch)(request));
       if (name === "signOut" && (result.data || result.error?.status === 401)) await keep(null);
       const tokens = tokensIn(result.data);
-      if (tokens) await keep(tokens);
+      if (tokens) await keep(name === "refresh" ? { ...tokens, refreshToken: tokens.refreshToken ?? held ?? null } : tokens);
       return result;
     } catch (cause) {
       return failureOf(cause, given.signal);
@@ -146,7 +147,7 @@ export function createClient(options: ClientOptions = {}): Client {
   return {
     ...(Object.fromEntries(calls) as Client),
     async fetch(input, init) {
-      const request = new Request(input instanceof Request ? input : new URL(input, page), init);
+      const request = new Request(input instanceof Request ? input : new URL(input, page ?? base), init);
       if (!trusted.has(new URL(request.url).origin)) throw new TypeError(`${request.url} is of no origin that tokens are sent to`);
       return authorized(request);
     },

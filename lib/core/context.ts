@@ -119,6 +119,11 @@ class Context {
   }
 }
 
+/** Whether something is a context of ours, rather than what other middleware may write on `req.auth`. */
+export function isContext(value: unknown): value is AuthContext {
+  return value instanceof Context;
+}
+
 /** Nobody, as far as we know; `failure` tells what was wrong with the credential, if there was one. */
 export function anonymousContext(failure: AuthError | null = null): AnonymousContext {
   if (!failure) return ANONYMOUS;

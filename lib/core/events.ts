@@ -190,6 +190,11 @@ export interface Events {
   emit<Name extends EventName>(type: Name, details: EventDetails[Name], subject?: EventSubject): void;
 }
 
+/** What the application's owner has to know of, and so is a process warning where nobody listens: once a message. */
+const TROUBLES: ReadonlySet<EventName> = new Set<EventName>(["request.failed", "background.failed", "storage.failed", "email.failed"]);
+/** Messages told so; those after it are not. */
+const MAX_TOLD = 20;
+
 /** The event bus of one `createAuth`. Synchronous, in process; listeners get a frozen event. */
 export function createEvents(clock: Clock): Events {
   const listeners = new Map<string, Set<EventListener>>();
@@ -212,6 +217,16 @@ export function createEvents(clock: Clock): Events {
     }
   };
 
+  const told = new Set<string>();
+  /** Without a listener a failure would be seen by nobody: whoever sets an application up would be left with a 503 that says nothing. */
+  const tellOf = (type: EventName, { path, operation, message = "" }: Readonly<Record<string, unknown>>) => {
+    const text = `${type}: ${typeof message === "string" ? message : ""}`;
+    if (told.has(text) || told.size >= MAX_TOLD) return;
+    told.add(text);
+    const where = [path, operation].find((part) => typeof part === "string");
+    process.emitWarning(`latchkey: ${text}${where === undefined ? "" : ` (${where})`}; listen for ${type} to hear of each`);
+  };
+
   const off = (name: string, listener: (event: never) => void) => void listeners.get(name)?.delete(listener as EventListener);
 
   return {
@@ -223,6 +238,7 @@ export function createEvents(clock: Clock): Events {
     },
     off,
     emit(type, details, { userId = null, tenantId = null, source = null } = {}) {
+      if (TROUBLES.has(type) && !listeners.get(type)?.size && !listeners.get("*")?.size) tellOf(type, details);
       if (listeners.size === 0) return;
       const event = Object.freeze({ type, at: clock.now(), userId, tenantId, source, details: Object.freeze(details) }) as AuthEvent;
       notify(type, event);

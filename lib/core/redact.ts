@@ -1,3 +1,5 @@
+import { StorageError } from "../errors.ts";
+
 /** Names whose values are secrets, in a provider's request or reply. */
 const SECRETS = [
   "client_secret", "code_verifier", "client_assertion", "refresh_token", "access_token", "id_token", "id_token_hint", "oauth_token_secret",
@@ -30,4 +32,9 @@ export function redact(text: string): string {
 /** What an error of whatever origin says, fit for a log. */
 export function messageOf(error: unknown): string {
   return redact(error instanceof Error ? error.message : String(error));
+}
+
+/** Why a store could not be asked, in our own words: those of the error, and of the outages that caused it. A driver's words may hold values. */
+export function outageOf({ message, cause }: StorageError): string {
+  return redact(cause instanceof StorageError ? `${message}: ${outageOf(cause)}` : message);
 }

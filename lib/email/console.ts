@@ -10,6 +10,7 @@ export interface ConsoleTransportOptions {
 
 /**
  * Prints mails instead of sending them: for development, where the terminal is the mailbox. Never fails.
+ * Production refuses it, without a `write` of your own: its console keeps the codes.
  * @throws {ConfigError} when an option is unknown or misshapen.
  */
 export function consoleTransport(options: ConsoleTransportOptions = {}): EmailTransport {
@@ -18,6 +19,8 @@ export function consoleTransport(options: ConsoleTransportOptions = {}): EmailTr
   if (typeof write !== "function") throw new ConfigError("consoleTransport.write", "give a function that takes text");
 
   return {
+    // Who says where the text goes knows who reads it there.
+    delivers: options.write !== undefined,
     async send({ to, subject, text }: EmailMessage) {
       const body = text.trim().replaceAll(/^/gm, "  ");
       write(`\n--- mail to ${to}\n    ${subject}\n\n${body}\n---\n`);

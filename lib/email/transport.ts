@@ -15,6 +15,8 @@ export interface EmailMessage {
 export interface EmailTransport {
   /** Resolves once the service has accepted the message. @throws {EmailDeliveryError} when it has not. */
   send(message: EmailMessage): Promise<void>;
+  /** `false`: mails reach nobody, so that production refuses it. Default: they are delivered. */
+  readonly delivers?: boolean | undefined;
 }
 
 /** A mail service refused or could not be reached. The message carries its words, redacted. */

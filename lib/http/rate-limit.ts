@@ -39,9 +39,10 @@ export function rateLimit(options: RateLimitOptions): RequestHandler {
   return async function rateLimitMiddleware(req, res, next) {
     const counted = key(req);
     if (counted === null) return next();
+    const services = servicesOf(req, "rateLimit");
     try {
       const subject = { userId: req.auth.userId, source: requestSource(req) };
-      await count(res, servicesOf(req, "rateLimit"), { name, key: counted, limit }, subject);
+      await count(res, services, { name, key: counted, limit }, subject);
     } catch (error) {
       if (error instanceof AuthError) return sendProblem(res, error);
       throw error;

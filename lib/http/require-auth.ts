@@ -1,6 +1,6 @@
 import type { NextFunction, Request, Response } from "express";
 import { assertOptions, assertTexts, resolveSignInUrl } from "../check-options.ts";
-import type { AuthContext, CredentialKind, SignedInContext } from "../core/context.ts";
+import { isContext, type AuthContext, type CredentialKind, type SignedInContext } from "../core/context.ts";
 import { AuthError, ConfigError, CredentialError, PermissionError, StorageError } from "../errors.ts";
 import { assertFresh, keepSession } from "./own-session.ts";
 import { sendProblem } from "./problem.ts";
@@ -89,10 +89,11 @@ export function requireRole(roles: string | readonly string[], options: RequireR
 
 /**
  * The context of a request behind a guard, narrowed: for handlers that do not follow the guard directly.
- * @throws {AuthError} what `requireAuth()` would have answered, when nobody is signed in; {@link ConfigError} without `app.use(auth)`.
+ * @throws {AuthError} what `requireAuth()` would have answered, when nobody is signed in; {@link ConfigError} without
+ *   `app.use(auth)` or `accessTokenGuard()`.
  */
 export function signedIn(req: Request): SignedInContext {
-  servicesOf(req, "signedIn");
+  if (!isContext(req.auth)) throw new ConfigError("signedIn", "place it after app.use(auth), or behind accessTokenGuard()");
   const refusal = refuse(req.auth, NOTHING_MORE, 0);
   if (refusal) throw refusal;
   return req.auth as SignedInContext;

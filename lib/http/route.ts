@@ -91,6 +91,8 @@ export interface HttpEdge {
   readonly mailsCodes: boolean;
   /** Whether people sign in by password. */
   readonly passwords: boolean;
+  /** Characters of the shortest password that a page of ours lets through. */
+  readonly minPasswordLength: number;
   /** Whether they do so only once their address is confirmed. */
   readonly confirmedPasswords: boolean;
   /** Scopes that users may give to their API keys. */

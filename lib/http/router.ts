@@ -1,8 +1,8 @@
 import express, { type NextFunction, type Request, type RequestHandler, type Response, type Router } from "express";
 import { z } from "zod";
 import type { Kit } from "../core/kit.ts";
-import { messageOf } from "../core/redact.ts";
-import { AuthError, NotFoundError, RequestError } from "../errors.ts";
+import { messageOf, outageOf } from "../core/redact.ts";
+import { AuthError, NotFoundError, RequestError, StorageError } from "../errors.ts";
 import { csrfRefusal, type CsrfConfig } from "./csrf.ts";
 import { errorTarget, withoutErrorTarget } from "./form-refusal.ts";
 import { checked, readBody } from "./input.ts";
@@ -69,12 +69,15 @@ export function createRouter(routes: readonly AnyRoute[], { kit, http, csrf }: R
     });
   }
 
-  router.use((_req, res) => sendProblem(res, new NotFoundError("There is no such route")));
+  router.use((_req, res) => sendProblem(res, new NotFoundError("There is no such route, or no option switches it on")));
 
   router.use(async (error: unknown, req: Request, res: Response, next: NextFunction) => {
     const known = asAuthError(error) ?? new AuthError("internal_error", "Internal server error", 500, { cause: error });
     // What nobody foresaw: an event for the log, and an answer that says nothing.
     if (known.status === 500) kit.events.emit("request.failed", { path: req.baseUrl + req.path, message: messageOf(error) });
+    // What could not be read of the credential was told where it was read.
+    if (known instanceof StorageError && known !== req.auth.failure)
+      kit.events.emit("storage.failed", { operation: req.baseUrl + req.path, message: outageOf(known) });
     if (res.headersSent) return next(error);
     const target = navigates(req) ? await errorTarget(req, res, http, known) : null;
     if (target === null) return sendProblem(res, known);

@@ -1,5 +1,6 @@
 import type { Request } from "express";
 import type { Clock } from "../clock.ts";
+import { isContext } from "../core/context.ts";
 import type { Events } from "../core/events.ts";
 import type { RateLimits } from "../core/rate-limits.ts";
 import type { IssuedSession, Sessions } from "../core/sessions.ts";
@@ -54,6 +55,10 @@ export function boundServices(req: Request): GuardServices | null {
 /** @throws {ConfigError} when no `app.use(auth)` ran before. */
 export function servicesOf(req: Request, who: string): GuardServices {
   const bound = boundServices(req);
-  if (!bound) throw new ConfigError(who, "place it after app.use(auth)");
-  return bound;
+  if (bound) return bound;
+  const behindToken = isContext(req.auth); // set by accessTokenGuard alone, where nothing is bound
+  throw new ConfigError(
+    who,
+    behindToken ? "needs app.use(auth): accessTokenGuard takes `roles` and `scope` itself" : "place it after app.use(auth)",
+  );
 }

@@ -126,6 +126,24 @@ describe("the client", () => {
     expect(await answer.text()).toBe("every byte");
   });
 
+  it("renews with the refresh token that it keeps when it is told to, and keeps the next one", async () => {
+    await start();
+    const { client } = clientOf();
+    await client.signUp(bearer);
+    for (let round = 0; round < 2; round += 1) {
+      app.clock.advance(60);
+      expect((await client.refresh()).data).toMatchObject({ token_type: "Bearer" });
+    }
+    expect((await client.meGet()).data).toMatchObject({ email: ada.email });
+  });
+
+  it("takes a path of the application alone", async () => {
+    await start();
+    const { client } = clientOf();
+    await client.signUp(bearer);
+    expect((await client.fetch("/api/me")).status).toBe(200);
+  });
+
   it("sends tokens to no other origin", async () => {
     await start();
     const { client, sent } = clientOf();

@@ -43,6 +43,25 @@ describe("events", () => {
     expect(all).toHaveBeenCalledTimes(2);
   });
 
+  it("warn the process of a failure that nobody listens for, once a message, and of nothing else", () => {
+    const { events } = setUp();
+    const warned = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+    const fail = (message: string) => events.emit("storage.failed", { operation: "/auth/me", message });
+    fail("The tables are missing");
+    fail("The tables are missing");
+    events.emit("session.revoked", details());
+    expect(warned.mock.calls.map(String)).toEqual([
+      "latchkey: storage.failed: The tables are missing (/auth/me); listen for storage.failed to hear of each",
+    ]);
+    for (let count = 0; count < 100; count += 1) fail(`failure ${count}`);
+    expect(warned).toHaveBeenCalledTimes(20);
+
+    const { events: heard } = setUp();
+    heard.on("storage.failed", () => {});
+    heard.emit("storage.failed", { operation: "/auth/me", message: "The tables are missing" });
+    expect(warned).toHaveBeenCalledTimes(20);
+  });
+
   it("rule 48: of a listener that throws or rejects reach the others, and the process is warned once", async () => {
     const { events } = setUp();
     const warned = vi.spyOn(process, "emitWarning").mockImplementation(() => {});

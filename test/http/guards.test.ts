@@ -303,6 +303,7 @@ describe("options of a guard", () => {
   });
 
   it.each([
+    [{ socket: {}, headers: {}, url: "/" }, "requireAuth: was given a request: call it, as app.use(requireAuth())"],
     [{ scopes: ["a"] }, 'requireAuth.scopes: unknown option; did you mean "scope"?'],
     [{ scope: [] }, "requireAuth.scope"],
     [{ roles: [""] }, "requireAuth.roles"],

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import request from "supertest";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PermissionError } from "../../lib/errors.ts";
@@ -207,6 +208,62 @@ describe("signing in by password", () => {
   });
 });
 
+describe("more passwords at once than can be checked", () => {
+  const PLACES = Math.max(1, Math.min(4, availableParallelism() - 1));
+  const WAITING = 64;
+
+  /** An application whose every place for hashing is taken until it is let go. */
+  async function startBusy() {
+    let letGo = () => {};
+    let taken = 0;
+    const held = new Promise<boolean>((resolve) => (letGo = () => resolve(false)));
+    const slow = { recognises: (stored: string) => stored === "slow", verify: () => ((taken += 1), held) };
+    const busy = await startApp({ passwords: { requireConfirmedEmail: false, foreignHashes: [slow] } });
+    const signUp = (email: string) => browser(busy).post("/auth/sign-up").send({ email, password: PASSWORD }).expect(200);
+    await signUp(ADA);
+    const { body } = await signUp("slow@example.com");
+    await busy.auth.accounts.setPassword(body.user.id, "slow");
+    const checked = Array.from({ length: PLACES }, () => answerTo("slow@example.com", OTHER, busy));
+    await expect.poll(() => taken).toBe(PLACES);
+    return { busy, letGo, checked };
+  }
+
+  const answerTo = (email: string, password: string, from: App) =>
+    signIn(email, password, browser(from)).then(({ status, body, headers }) => `${status} ${body.code} ${headers["retry-after"]}`);
+
+  it("answers 503 to those that find no place, and lets the others go on", async () => {
+    const { busy, letGo, checked } = await startBusy();
+    try {
+      const others = Array.from({ length: WAITING + 2 }, (_, i) => answerTo(`nobody-${i}@example.com`, OTHER, busy));
+      expect(await Promise.race(others)).toBe("503 too_busy 1");
+      letGo();
+      const answers = await Promise.all([...checked, ...others]);
+      expect(new Set(answers)).toEqual(new Set(["503 too_busy 1", "401 invalid_credentials undefined"]));
+    } finally {
+      await busy.close();
+    }
+  });
+
+  it("rule 15: counts none that was not compared: an overload locks nobody out", async () => {
+    const { busy, letGo, checked } = await startBusy();
+    try {
+      // As many wrong ones would slow the next attempt down.
+      const answers = await Promise.all(Array.from({ length: 5 }, () => answerTo(ADA, PASSWORD, busy)));
+      expect(answers).toEqual(Array(5).fill("503 too_busy 1"));
+      letGo();
+      await Promise.all(checked);
+      await signIn(ADA, PASSWORD, browser(busy)).expect(200);
+    } finally {
+      await busy.close();
+    }
+  });
+
+  it("hashes nothing of a body that is larger than any password", async () => {
+    const answer = await signIn(ADA, "x".repeat(1_000_000));
+    expect([answer.status, answer.body.code]).toEqual([413, "body_too_large"]);
+  });
+});
+
 describe("a forgotten password", () => {
   it("rule 21: is reset by a mailed link, which ends all sessions, tells the owner and signs nobody in", async () => {
     await register();
@@ -259,6 +316,23 @@ describe("a forgotten password", () => {
       .set("sec-fetch-site", "cross-site")
       .send({ token, password: OTHER });
     expect(cross.status).toBe(403);
+  });
+
+  it("a person who comes with a link that is no longer good is told so by a page, not by a problem document", async () => {
+    const navigation = { "sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate" };
+    for (const path of ["/auth/email/confirm", "/auth/password/reset"]) {
+      const form = await request(app.server).get(`${path}?token=spent`).set(navigation).expect(200);
+      const error_to = /name="error_to" value="([^"]+)"/.exec(form.text)?.[1] ?? "";
+      const sent = { token: "spent", error_to, ...(path.endsWith("reset") ? { password: OTHER } : {}) };
+      const refused = await request(app.server).post(path).set(navigation).type("form").send(sent).expect(303);
+      expect(refused.headers["location"]).toBe(`${path}?token=spent&error=invalid_token`);
+      const { text } = await request(app.server)
+        .get(refused.headers["location"] ?? "")
+        .set(navigation)
+        .expect(200);
+      expect(text).toContain("This link is wrong or no longer good");
+      expect(text).not.toContain("<form");
+    }
   });
 
   it("rule 4: a token of another purpose is unknown, and is not consumed", async () => {

@@ -1,13 +1,20 @@
 import { z } from "zod";
 import { escapeHtml } from "../../escape-html.ts";
+import { ERROR_TO } from "../form-refusal.ts";
 import { text } from "../input.ts";
 import { assertFresh, OWN_SESSION, ownSession } from "../own-session.ts";
-import { page } from "../page.ts";
+import { alert, page, START_PAGE } from "../page.ts";
 import { PASSWORD_CHECK, RETURN_TO, THROTTLED } from "../openapi-problems.ts";
 import { messageSchema } from "../openapi-schemas.ts";
 import { route } from "../route.ts";
 import { tokenInput } from "./password.ts";
 import { passwordInput } from "./sign-up.ts";
+
+const REFUSALS: Readonly<Record<string, string>> = {
+  invalid_token: "This link is wrong or no longer good: ask for a new one.",
+  email_confirmed: "This address is confirmed already.",
+  email_taken: "This address belongs to another account by now.",
+};
 
 /** Proving an address by a link, and changing it. */
 export const emailRoutes = [
@@ -30,15 +37,17 @@ export const emailRoutes = [
     method: "GET",
     path: "/email/confirm",
     summary: "A page with the form that spends the token of a mailed link: opening the link alone, as mail scanners do, spends nothing.",
-    query: z.object({ token: tokenInput }),
-    answers: { page: "The form that spends the token." },
+    query: z.object({ token: tokenInput, error: z.string().max(64).optional() }),
+    answers: { page: "The form that spends the token, or why it was not spent." },
     async handle({ http, query }) {
-      const token = `<input type="hidden" name="token" value="${escapeHtml(query.token)}">`;
+      const here = `${http.basePath}/email/confirm`;
+      if (query.error !== undefined) return { html: page("Your address was not confirmed", alert(REFUSALS[query.error]) + START_PAGE) };
       return {
         html: page(
           "Confirm your email address",
-          `<form method="post" action="${escapeHtml(`${http.basePath}/email/confirm`)}">
-${token}
+          `<form method="post" action="${escapeHtml(here)}">
+<input type="hidden" name="token" value="${escapeHtml(query.token)}">
+<input type="hidden" name="${ERROR_TO}" value="${escapeHtml(`${here}?token=${encodeURIComponent(query.token)}`)}">
 <p><button>Confirm it</button></p>
 <p>If you did not ask for this: <button name="action" value="disown">this was not me</button></p>
 </form>`,
@@ -65,11 +74,14 @@ ${token}
         await kit.passwords.disown({ token: body.token, source });
         return {
           json: { message: "The account was removed." },
-          html: page("The account was removed", "<p>There is nothing left to do.</p>"),
+          html: page("The account was removed", `<p>There is nothing left to do.</p>\n${START_PAGE}`),
         };
       }
       await kit.passwords.confirm({ token: body.token, source });
-      return { json: { message: "Email confirmed successfully." }, html: page("Your address is confirmed", "<p>You can sign in now.</p>") };
+      return {
+        json: { message: "Email confirmed successfully." },
+        html: page("Your address is confirmed", `<p>You can sign in now.</p>\n${START_PAGE}`),
+      };
     },
   }),
 

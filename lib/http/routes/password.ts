@@ -3,7 +3,7 @@ import { escapeHtml } from "../../escape-html.ts";
 import { ERROR_TO } from "../form-refusal.ts";
 import { text } from "../input.ts";
 import { assertFresh, OWN_SESSION, ownSession } from "../own-session.ts";
-import { page } from "../page.ts";
+import { alert, page, START_PAGE } from "../page.ts";
 import { PASSWORD_CHECK, PASSWORD_CHOICE, RACED, RETURN_TO, THROTTLED } from "../openapi-problems.ts";
 import { credentialFields, messageSchema } from "../openapi-schemas.ts";
 import { route } from "../route.ts";
@@ -43,14 +43,17 @@ export const passwordLinkRoutes = [
     answers: { page: "The form that spends the token." },
     async handle({ http, query }) {
       const here = `${http.basePath}/password/reset`;
-      const refusal = query.error === undefined ? "" : `<p role="alert">${escapeHtml(REFUSALS[query.error] ?? "That did not work.")}</p>`;
+      const refusal = query.error === undefined ? "" : alert(REFUSALS[query.error]);
+      if (query.error === "invalid_token") return { html: page("Your password was not changed", refusal + START_PAGE) };
+      const { minPasswordLength: least } = http;
       return {
         html: page(
           "Choose a new password",
           `${refusal}<form method="post" action="${escapeHtml(here)}">
 <input type="hidden" name="token" value="${escapeHtml(query.token)}">
 <input type="hidden" name="${ERROR_TO}" value="${escapeHtml(`${here}?token=${encodeURIComponent(query.token)}`)}">
-<p><label>New password<br><input type="password" name="password" autocomplete="new-password" required></label></p>
+<p><label>New password<br><input type="password" name="password" autocomplete="new-password" minlength="${least}" required></label>
+<small>At least ${least} characters: several words make a good one.</small></p>
 <p><button>Save it</button></p>
 </form>`,
         ),
@@ -69,7 +72,10 @@ export const passwordLinkRoutes = [
     async handle({ kit, body, source }) {
       await kit.passwords.reset({ ...body, source });
       const message = "Password reset successfully. You can now sign in with your new password.";
-      return { json: { message }, html: page("Your new password is set", "<p>All sessions were ended: sign in with it now.</p>") };
+      return {
+        json: { message },
+        html: page("Your new password is set", `<p>All sessions were ended: sign in with it now.</p>\n${START_PAGE}`),
+      };
     },
   }),
 ];
