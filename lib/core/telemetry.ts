@@ -2,11 +2,12 @@ import { assertOptions } from "../check-options.ts";
 import { ConfigError } from "../errors.ts";
 import type { RecordStore } from "../storage/record-store.ts";
 import type { AuthEvent } from "./events.ts";
+import { messageOf } from "./redact.ts";
 
 /** Names of what is measured, with values of which there are few: never a user, an address, a key or a token. */
 export type TelemetryAttributes = Readonly<Record<string, string | number | boolean>>;
 
-/** What measures the kit at work: `openTelemetry({ tracer, meter })`, or the application's own. Neither call may throw. */
+/** What measures the kit at work: `openTelemetry({ tracer, meter })`, or the application's own. When it fails, the work goes on. */
 export interface Telemetry {
   /** Runs `work`, and gives back what it gives. `name` tells what kind of work it is: `latchkey.store`, `latchkey.password.hash`, ... */
   span<T>(name: SpanName, attributes: TelemetryAttributes, work: () => Promise<T>): Promise<T>;
@@ -31,7 +32,37 @@ export function resolveTelemetry(telemetry: Telemetry | undefined): Telemetry {
   const { span, count } = telemetry;
   if (typeof span !== "function" || typeof count !== "function")
     throw new ConfigError("telemetry", "give an object with span() and count(), such as openTelemetry({ tracer, meter })");
-  return telemetry;
+  return harmless(telemetry);
+}
+
+/** It is somebody else's code: whatever it does or throws, `work` runs once, and what that gives is given back. The process is warned, once. */
+function harmless(telemetry: Telemetry): Telemetry {
+  let warned = false;
+  const warn = (error: unknown) => {
+    if (!warned) process.emitWarning(`latchkey: telemetry failed: ${messageOf(error)}`);
+    warned = true;
+  };
+  return {
+    span<T>(name: SpanName, attributes: TelemetryAttributes, work: () => Promise<T>) {
+      let result: Promise<T> | undefined;
+      const once = () => (result ??= Promise.resolve().then(work));
+      const measure = async () => telemetry.span(name, attributes, once);
+      measure().catch((error: unknown) =>
+        once().then(
+          () => warn(error),
+          (own: unknown) => (own === error ? undefined : warn(error)),
+        ),
+      );
+      return once();
+    },
+    count(event) {
+      try {
+        telemetry.count(event);
+      } catch (error) {
+        warn(error);
+      }
+    },
+  };
 }
 
 /** A store each of whose operations is measured; the same store when nothing is. */

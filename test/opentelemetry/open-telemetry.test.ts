@@ -2,7 +2,7 @@ import { SpanStatusCode } from "@opentelemetry/api";
 import { AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
 import request from "supertest";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { EmailDeliveryError } from "../../lib/email/transport.ts";
 import { StorageError } from "../../lib/errors.ts";
@@ -51,6 +51,14 @@ async function start(parts: Parameters<typeof openTelemetry>[0], options: Parame
   ends.push(() => app.close());
   return app;
 }
+
+const fail = (): never => {
+  throw new Error("the collector is away");
+};
+const tracing = (faulty: object) => {
+  const processor = { onStart: () => {}, onEnd: () => {}, shutdown: async () => {}, forceFlush: async () => {}, ...faulty };
+  return new BasicTracerProvider({ spanProcessors: [processor] }).getTracer("latchkey");
+};
 
 const both = ({ tracer, meter }: ReturnType<typeof observers>) => ({ tracer, meter });
 
@@ -132,6 +140,31 @@ describe("openTelemetry", () => {
     const app = await start({ tracer: seen.tracer }, { email });
     await request(app.url).post("/auth/magic/send").send({ email: ada.email }).expect(200);
     await expect.poll(() => seen.spans().find(({ name }) => name === "latchkey.email.send")?.status.code).toBe(SpanStatusCode.ERROR);
+  });
+
+  it.each<[string, Parameters<typeof openTelemetry>[0]]>([
+    ["a span processor that throws at the start", { tracer: tracing({ onStart: fail }) }],
+    ["a span processor that throws at the end", { tracer: tracing({ onEnd: fail }) }],
+    ["instruments that throw", { meter: { createCounter: () => ({ add: fail }), createHistogram: () => ({ record: fail }) } }],
+  ])("leaves the work as it is, done once, with %s", async (_, parts) => {
+    const warned = vi.spyOn(process, "emitWarning").mockReturnValue();
+    const app = await start(parts);
+    const agent = request.agent(app.url);
+    await agent.post("/auth/sign-up").send(ada).expect(200);
+    expect(await app.auth.sessions.count()).toBe(1);
+    await agent.post("/auth/sign-out").send({}).expect(200);
+    await request(app.url).post("/auth/sign-in").send({ ...ada, password: "wrong password, this" }).expect(401); // prettier-ignore
+    const told = warned.mock.calls.map(([text]) => text).filter((text) => typeof text === "string" && text.includes("telemetry"));
+    warned.mockRestore();
+    expect(told).toEqual(["latchkey: telemetry failed: the collector is away"]);
+  });
+
+  it("waits for no telemetry that takes its time, and runs the work without it", async () => {
+    const never = new Promise<never>(() => {});
+    const app = await startApp({ telemetry: { span: () => never, count: () => {} } });
+    ends.push(() => app.close());
+    await request(app.url).post("/auth/guest").send({}).expect(200);
+    await request(app.url).get("/auth/me").set("cookie", "sid=x").expect(401);
   });
 
   it("refuses what is no tracer and no meter, naming the option", () => {
