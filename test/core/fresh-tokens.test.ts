@@ -97,6 +97,18 @@ describe("a provider's access token", () => {
     expect(refresh).not.toHaveBeenCalled();
   });
 
+  it("that is bound to a key which no strategy of ours has, says so, and leaves proofs to whoever has it", async () => {
+    const { accounts, elsewhere, account, tokens } = await createLinked({ jkt: "a thumbprint" });
+
+    expect(await accounts.freshToken("user-1", "google")).toMatchObject({ accessToken: "access-1", tokenType: "DPoP", proof: null });
+    expect(await elsewhere.getTokens(account.id)).toEqual(tokens);
+    const refresh = async () => ({ ...tokenSet(2), jkt: "another" });
+    expect(await accounts.freshToken("user-1", "google", { refresh, refused: "access-1" })).toMatchObject({ tokenType: "DPoP" });
+    await accounts.saveTokens(account.id, tokenSet(3));
+    expect(await accounts.freshToken("user-1", "google")).toMatchObject({ accessToken: "access-3", tokenType: "Bearer", proof: null });
+    expect(await elsewhere.getTokens(account.id)).not.toHaveProperty("jkt");
+  });
+
   it("is refreshed when a minute or less is left, and stored before it is given", async () => {
     const { accounts, elsewhere, clock, account, told } = await createLinked();
     clock.advance(HOUR - 60);
