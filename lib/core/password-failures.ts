@@ -9,13 +9,23 @@ import type { MethodFailures, Principal, Principals } from "./principals.ts";
 /** Whose failures: a user's, kept with the principal; or those at an address nobody has, which looks the same from outside. */
 export type FailureSubject = { readonly userId: string } | { readonly address: string };
 
+/** An attempt that counts as failed until it is known to be right. */
+export interface ReservedFailure {
+  readonly subject: FailureSubject;
+  /** Unix ms of the attempt, and of the one before it. */
+  readonly at: number;
+  readonly before: number;
+}
+
 /** Wrong passwords in a row, by account. @see NIST SP 800-63B-4, section 3.2.2. */
 export interface PasswordFailures {
   /**
    * Counts an attempt as failed before its password is compared: after five, one at a time, 1 s apart, doubling to 15 minutes. One read and one write.
    * @throws {RateLimitError} `rate_limited`; {@link CredentialError} `password_disabled` after too many in a row, until a reset by mail.
    */
-  reserve(subject: FailureSubject): Promise<void>;
+  reserve(subject: FailureSubject): Promise<ReservedFailure>;
+  /** Takes back the count of an attempt that was never compared. One read and one write. */
+  give(reserved: ReservedFailure): Promise<void>;
   /** Forgets them, after a right password or a reset. */
   clear(userId: string): Promise<void>;
 }
@@ -49,21 +59,23 @@ export function createPasswordFailures({ store, clock, principals, maxFailures }
     return { count: count + 1, lastAt: clock.now() };
   };
 
-  const reserveOfUser = async (userId: string) => {
-    await principals.update(userId, (principal) => {
-      const next = counted(principal.failures[METHOD] ?? NONE);
-      if (next instanceof Error) throw next;
-      return { ...principal, failures: { ...principal.failures, [METHOD]: next } };
-    });
+  /** Changes the failures of one subject, or throws what `change` throws. */
+  const change = (subject: FailureSubject, next: (failures: MethodFailures) => MethodFailures) =>
+    "userId" in subject ? changeOfUser(subject.userId, next) : changeOfAddress(subject.address, next);
+
+  const changeOfUser = async (userId: string, next: (failures: MethodFailures) => MethodFailures) => {
+    await principals.update(userId, (principal) => ({
+      ...principal,
+      failures: { ...principal.failures, [METHOD]: next(principal.failures[METHOD] ?? NONE) },
+    }));
   };
 
-  const reserveOfAddress = async (address: string) => {
+  const changeOfAddress = async (address: string, next: (failures: MethodFailures) => MethodFailures) => {
     const key: RecordKey = { partition: ownerTag(address), id: METHOD };
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
       const stored = await store.get(collection, key);
-      const next = counted(stored ? (decodeJson(stored) as MethodFailures) : NONE);
-      if (next instanceof Error) throw next;
-      const record = { ...key, value: encodeJson({ ...next, nonce: randomToken(9) }), expiresAt: clock.now() + KEPT };
+      const failures = next(stored ? (decodeJson(stored) as MethodFailures) : NONE);
+      const record = { ...key, value: encodeJson({ ...failures, nonce: randomToken(9) }), expiresAt: clock.now() + KEPT };
       const done = stored
         ? await store.commit([{ op: "replace", in: collection, record, ifVersion: stored.version }])
         : await store.commit([{ op: "insert", in: collection, record }]);
@@ -73,7 +85,19 @@ export function createPasswordFailures({ store, clock, principals, maxFailures }
   };
 
   return {
-    reserve: (subject) => ("userId" in subject ? reserveOfUser(subject.userId) : reserveOfAddress(subject.address)),
+    async reserve(subject) {
+      let before = NONE;
+      let after = NONE;
+      await change(subject, (failures) => {
+        const next = counted(failures);
+        if (next instanceof Error) throw next;
+        before = failures;
+        return (after = next);
+      });
+      return { subject, at: after.lastAt, before: before.lastAt };
+    },
+    give: ({ subject, at, before }) =>
+      change(subject, ({ count, lastAt }) => ({ count: Math.max(0, count - 1), lastAt: lastAt === at ? before : lastAt })),
     async clear(userId) {
       await principals.update(userId, withoutFailures);
     },

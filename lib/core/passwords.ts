@@ -69,9 +69,13 @@ export function createPasswords(parts: PasswordsParts): Passwords {
     const reserved = await rateLimits.requireAll([limit], source);
     const subject = userId ?? ownerTag(address);
     const { epoch, principal } = await principals.standing(subject);
-    await failures.reserve(userId === null ? { address } : { userId });
+    const failure = await failures.reserve(userId === null ? { address } : { userId });
     const stored = await accounts.findPassword(subject);
-    const { matches, outdated } = await hasher.verify(password, userId === null ? null : stored);
+    const { matches, outdated } = await hasher.verify(password, userId === null ? null : stored).catch(async (error: unknown) => {
+      // Nothing was compared, so nothing was guessed: an overload must lock nobody out.
+      await Promise.all([...reserved.map(rateLimits.give), failures.give(failure)]);
+      throw error;
+    });
     if (!matches || userId === null || stored === null) throw invalidCredentials();
     await Promise.all([...reserved.map(rateLimits.give), failures.clear(userId)]);
     if (principal.status !== "active") throw new CredentialError("user_disabled", "This account is disabled");
