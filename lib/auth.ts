@@ -220,7 +220,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     apiKeys,
     accessTokens,
     refreshTokens,
-    transactions: createTransactions({ store, clock, events }),
+    transactions: createTransactions({ store, clock, keys, events }),
     providerLogout: createProviderLogout({ store, accounts, sessions, providerSessions, strategies: config.strategies }),
     strategies: config.strategies,
     telemetry,

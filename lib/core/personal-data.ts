@@ -113,7 +113,7 @@ export function createPersonalData(parts: PersonalDataParts): PersonalDataServic
       await users.disable(userId, { source });
       const [codes, transactions] = await Promise.all([
         codesOf(userId, email),
-        matching(transactionCollection, decodeTransaction, ({ data }) => data.userId === userId),
+        matching(transactionCollection, decodeTransaction, (transaction) => transaction.userId === userId),
         tokens.deleteForUser(userId),
         oneTimeTokens.revokeAll(userId),
         ...(email === null ? [] : [oneTimeTokens.revokeAll(email)]),

@@ -1,5 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { sha256 } from "../crypto/hash.ts";
+import type { KeyRing } from "../crypto/key-ring.ts";
+import { createSealer, type Sealer } from "../crypto/seal.ts";
 import { ProviderError, StorageError } from "../errors.ts";
 import { decodeJson, encodeJson, partitionedCollection } from "../storage/collection.ts";
 import type { RecordStore, StoredRecord } from "../storage/record-store.ts";
@@ -33,7 +35,10 @@ export interface TransactionKey {
 export interface Transactions {
   /** Remembers a transaction. One write. @throws {ProviderError} `provider_error`, when `data` is over 16 KB of JSON. */
   begin(transaction: TransactionKey & { readonly data: TransactionData }): Promise<void>;
-  /** Spends a transaction: of any number of callers one gets it. `null` when expired, spent, or of another browser or provider. One `take`. */
+  /**
+   * Spends a transaction: of any number of callers one gets it. `null` when expired, spent, or of another browser or provider; also, and then
+   * reported, when it was sealed under a key that is unknown here, or for another place. One `take`.
+   */
   take(key: TransactionKey): Promise<TransactionData | null>;
 }
 
@@ -47,43 +52,73 @@ export const transactionCollection = partitionedCollection("oauth_transactions")
 export interface TransactionsParts {
   readonly store: RecordStore;
   readonly clock: Clock;
-  /** Where a record that does not parse is reported. Default: nowhere. */
+  /** What the data is sealed under. */
+  readonly keys: KeyRing;
+  /** Where a record that does not parse or open is reported. Default: nowhere. */
   readonly events?: Events | null;
 }
 
-/** The transactions of one `createAuth`. A record's id hashes state, binding and provider; the binding rests nowhere, so a dump finishes none. */
-export function createTransactions({ store, clock, events = null }: TransactionsParts): Transactions {
+/**
+ * The transactions of one `createAuth`. A record's id hashes state, binding and provider; the binding rests nowhere, so a dump finishes none.
+ * The data is sealed for that id: a dump does not show the PKCE verifier, the nonce or the token secret of OAuth 1.0a either.
+ */
+export function createTransactions({ store, clock, keys, events = null }: TransactionsParts): Transactions {
+  const sealer = createSealer(keys, "oauth transactions");
   const decoded = reportingUnreadable(events, transactionCollection, decodeTransaction);
+  const opened = reportingUnreadable(events, transactionCollection, (record, rested: Rested) => openData(record, rested, sealer));
 
   return {
     async begin({ data, ...key }) {
       const expiresAt = clock.now() + TRANSACTION_TTL * 1000;
-      const value = encodeJson({ provider: key.provider, expiresAt, data });
-      if (value.byteLength > MAX_BYTES) throw new ProviderError("provider_error", "The strategy wants to remember too much");
-      await store.commit([{ op: "put", in: transactionCollection, record: { ...recordKey(key), value, expiresAt } }]);
+      const plain = JSON.stringify(data);
+      if (Buffer.byteLength(plain) > MAX_BYTES) throw new ProviderError("provider_error", "The strategy wants to remember too much");
+      const { userId } = data;
+      const at = recordKey(key);
+      const value = encodeJson({ provider: key.provider, expiresAt, userId, sealed: sealer.seal(plain, at.id) } satisfies Rested);
+      await store.commit([{ op: "put", in: transactionCollection, record: { ...at, value, expiresAt } }]);
     },
     async take(key) {
       const record = await store.take(transactionCollection, recordKey(key));
       if (!record) return null;
-      const { provider, expiresAt, data } = decoded(record);
-      return provider === key.provider && clock.now() < expiresAt ? data : null;
+      const rested = decoded(record);
+      if (rested.provider !== key.provider || clock.now() >= rested.expiresAt) return null;
+      try {
+        return opened(record, rested);
+      } catch (error) {
+        // Whoever began it under a key that was dropped since begins anew, as if it had expired: there is nothing to wait for.
+        if (error instanceof StorageError) return null;
+        throw error;
+      }
     },
   };
 }
 
+/** As it rests. */
 interface Rested {
   readonly provider: string;
   readonly expiresAt: number;
-  readonly data: TransactionData;
+  /** Whose it is, in clear as in every record, so that it can be erased. Absent of a sign-in. */
+  readonly userId?: string | undefined;
+  /** The data, sealed for the record's id. */
+  readonly sealed?: string | undefined;
+  /** The data in clear, as it was written before there was `sealed`: read, so that a deploy interrupts no sign-in, and never written. */
+  readonly data?: TransactionData | undefined;
 }
 
-/** @throws {StorageError} when the record does not parse. */
+/** As much as is in clear. @throws {StorageError} when the record does not parse. */
 export function decodeTransaction(record: StoredRecord): Rested {
-  const { provider, expiresAt, data } = (decodeJson(record) ?? {}) as Partial<Rested>;
-  if (typeof provider !== "string" || typeof expiresAt !== "number" || typeof data !== "object" || data === null) {
+  const { provider, expiresAt, userId, sealed, data } = (decodeJson(record) ?? {}) as Partial<Rested>;
+  const isSealed = typeof sealed === "string";
+  if (typeof provider !== "string" || typeof expiresAt !== "number" || (!isSealed && (typeof data !== "object" || data === null))) {
     throw new StorageError("A stored sign-in could not be read");
   }
-  return { provider, expiresAt, data };
+  return isSealed ? { provider, expiresAt, userId, sealed } : { provider, expiresAt, userId: data?.userId, data };
+}
+
+/** @throws {StorageError} when it was sealed under an unknown key, or for another record. */
+function openData({ id }: StoredRecord, { sealed, data }: Rested, sealer: Sealer): TransactionData {
+  if (sealed === undefined && data !== undefined) return data;
+  return JSON.parse(sealer.open(sealed ?? "", id)) as TransactionData;
 }
 
 /** Each part behind its length, so that no two triples run together to the same text. */

@@ -7,7 +7,9 @@ import { kitCollections } from "../../lib/adapters/sql/collections.ts";
 import { memoryTransport } from "../../lib/email/memory.ts";
 import type { RecordStore } from "../../lib/storage/record-store.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
-import { IDENTITY, openKit, PASSWORD, SESSION, SOURCE, STORE_KEYS, TOKEN, TRANSACTION, WITHOUT_TOKENS } from "../fixtures/record-kit.ts";
+import {
+  IDENTITY, openKit, PASSWORD, SEALED_TRANSACTION, SESSION, SOURCE, STORE_KEYS, TOKEN, TRANSACTION, WITHOUT_TOKENS,
+} from "../fixtures/record-kit.ts"; // prettier-ignore
 
 const frozenSchema = z.object({
   at: z.number(),
@@ -119,8 +121,9 @@ describe.each(["plain", "encrypted"] as const)("records that an earlier version 
     });
   });
 
-  it("are sign-ins under way at a provider", async () => {
+  it("are sign-ins under way at a provider, in clear and sealed", async () => {
     expect(await kit.transactions.take(TRANSACTION)).toEqual(TRANSACTION.data);
+    expect(await kit.transactions.take(SEALED_TRANSACTION)).toEqual(SEALED_TRANSACTION.data);
   });
 
   it("are the application's own tokens and values", async () => {

@@ -1,15 +1,18 @@
 import { describe, expect, it } from "vitest";
 import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { createEvents, type AuthEvent } from "../../lib/core/events.ts";
-import { createTransactions, type TransactionData } from "../../lib/core/transactions.ts";
+import { createTransactions, transactionCollection, type TransactionData, type TransactionKey } from "../../lib/core/transactions.ts";
+import { createKeyRing } from "../../lib/crypto/key-ring.ts";
+import { newAttempt } from "../../lib/oauth/flow.ts";
 import { createTestClock } from "../../lib/testing/index.ts";
 
+const keys = createKeyRing(["the secret of an application, of some length"]);
 const DATA: TransactionData = { session: { "latchkey:google": { s: { nonce: "n" } } }, intent: "sign_in", returnTo: "/home" };
 
 function createKit() {
   const clock = createTestClock();
   const store = memoryStore({ clock });
-  return { clock, store, transactions: createTransactions({ store, clock }) };
+  return { clock, store, transactions: createTransactions({ store, clock, keys }) };
 }
 
 describe("transactions", () => {
@@ -59,15 +62,49 @@ describe("transactions", () => {
     expect(await transactions.take(key)).toBeNull();
   });
 
-  it("rest without the state and the binding that find them", async () => {
-    const { transactions, store } = createKit();
-    await transactions.begin({ provider: "google", state: "the-state", binding: "the-binding", data: { ...DATA, session: {} } });
+  it("rule 27: rest without the state, the binding, the nonce and the PKCE verifier", async () => {
+    const { transactions, store, clock } = createKit();
+    const attempt = newAttempt("https://app.example.com/auth/callback/google", clock.now(), { reauthenticate: false });
+    const { state, nonce, codeVerifier } = attempt;
+    const data = { ...DATA, session: { "latchkey:google": { [state]: attempt } } };
+    await transactions.begin({ provider: "google", state, binding: "the-binding", data });
 
-    const { records } = await store.scan({ kind: "partitioned", name: "oauth_transactions" });
+    const { records } = await store.scan(transactionCollection);
 
     const resting = records.map(({ partition, id, value }) => `${partition} ${id} ${Buffer.from(value).toString()}`).join();
     expect(records).toHaveLength(1);
-    expect(resting).not.toMatch(/the-state|the-binding/);
+    expect([state, nonce, codeVerifier, "the-binding"].filter((secret) => resting.includes(secret))).toEqual([]);
+    expect(await transactions.take({ provider: "google", state, binding: "the-binding" })).toEqual(data);
+  });
+
+  it("rule 27: open under every secret there is, and are lost, not a crash, under another", async () => {
+    const { transactions, store, clock } = createKit();
+    const told: AuthEvent[] = [];
+    const events = createEvents(clock);
+    events.on("*", (event) => told.push(event));
+    const under = (...secrets: string[]) => createTransactions({ store, clock, keys: createKeyRing(secrets), events });
+    const key = { provider: "google", state: "s", binding: "b" };
+
+    await transactions.begin({ ...key, data: DATA });
+    expect(await under("a newer secret of the application", "the secret of an application, of some length").take(key)).toEqual(DATA);
+    expect(told).toEqual([]);
+
+    await transactions.begin({ ...key, data: DATA });
+    expect(await under("a newer secret of the application").take(key)).toBeNull();
+    expect(told).toMatchObject([{ type: "record.unreadable", details: { collection: "oauth_transactions" } }]);
+  });
+
+  it("rule 27: are lost when their data was put into another's record", async () => {
+    const { transactions, store } = createKit();
+    const [hers, his] = ["hers", "his"].map((binding) => ({ provider: "google", state: "s", binding })) as [TransactionKey, TransactionKey];
+    await transactions.begin({ ...hers, data: { ...DATA, returnTo: "/hers" } });
+    const [{ value = Buffer.from("") } = {}] = (await store.scan(transactionCollection)).records;
+    expect((await transactions.take(hers))?.returnTo).toBe("/hers");
+    await transactions.begin({ ...his, data: DATA });
+    const [{ partition = "", id = "", expiresAt = null } = {}] = (await store.scan(transactionCollection)).records;
+    await store.commit([{ op: "put", in: transactionCollection, record: { partition, id, expiresAt, value } }]);
+
+    expect(await transactions.take(his)).toBeNull();
   });
 
   it("rule 49: are refused and reported when their record does not parse", async () => {
@@ -82,7 +119,7 @@ describe("transactions", () => {
         return record && { ...record, value: Buffer.from("null") };
       },
     };
-    const transactions = createTransactions({ store: broken, clock, events });
+    const transactions = createTransactions({ store: broken, clock, keys, events });
     const key = { provider: "google", state: "state", binding: "binding" };
     await transactions.begin({ ...key, data: { session: {}, intent: "sign_in", returnTo: "/" } });
     await expect(transactions.take(key)).rejects.toMatchObject({ status: 503 });

@@ -1,8 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { Strategy } from "passport";
 import { kitCollections } from "../../lib/adapters/sql/collections.ts";
 import { transactionCollection } from "../../lib/core/transactions.ts";
 import type { RecordStore } from "../../lib/storage/record-store.ts";
 import { oidc } from "../../strategies/oidc.ts";
+import { identify } from "../../lib/index.ts";
+import { CASES, type Verify } from "../passport/cases.ts";
 import { loginAt, type OidcProvider } from "../support/oidc-provider.ts";
 import {
   briefly, CLIENT, locationOf, PAGE, signInAt, startKnownProvider, startProviderApp, userOf, type Person, type ProviderApp,
@@ -98,16 +101,60 @@ describe("what a dump of the store shows", () => {
     const second = await app.auth.accounts.getTokens(account?.id ?? "");
     expect(accessToken).not.toBe(first?.accessToken);
 
-    let dump = "";
-    for (const collection of kitCollections) {
-      for (const { value, ...rest } of (await app.store.scan(collection)).records) {
-        dump += `${Buffer.from(value).toString("latin1")}${JSON.stringify(rest)}\n`;
-      }
-    }
+    const dump = await dumpOf(app.store);
 
     const secrets = [first, second].flatMap((tokens) => [tokens?.accessToken, tokens?.refreshToken, tokens?.idToken]);
     expect(secrets.every((secret) => (secret ?? "").length > 40)).toBe(true);
     expect(dump).toContain("providerId");
     expect(secrets.filter((secret) => dump.includes(secret ?? ""))).toEqual([]);
   });
+
+  it("rule 27: is nothing that finishes a sign-in under way, of OpenID Connect or of OAuth 1.0a", async () => {
+    const twitter = await CASES.find(({ name }) => name === "twitter")?.start();
+    if (!twitter) throw new Error("There is no case of OAuth 1.0a");
+    let kept: Record<string, unknown>[] = [];
+    const app = await startProviderApp({
+      strategies: [oidc({ issuer: provider.issuer, ...CLIENT }), twitter.strategy(identify("twitter") as Verify, {})].map((strategy) =>
+        seeing(strategy as Strategy, (session) => (kept = [...kept, session])),
+      ),
+    });
+    closing.push(app);
+    const ada = app.person();
+
+    const [here, there] = [await begin(ada), locationOf(await ada.go("/auth/login/twitter"))].map((url) => new URL(url).searchParams);
+    const dump = await dumpOf(app.store);
+
+    // All texts of some length that a strategy remembers: state, nonce, verifier, and the token and its secret.
+    const secrets = textsIn(kept).filter((text) => text.length > 15 && !text.startsWith("http"));
+    expect(secrets).toEqual(expect.arrayContaining([here?.get("state"), here?.get("nonce"), there?.get("oauth_token")]));
+    expect(JSON.stringify(kept)).toMatch(/codeVerifier.*oauth_token_secret/s);
+    expect(dump).toContain('"provider":"twitter"');
+    expect(secrets.filter((secret) => dump.includes(secret))).toEqual([]);
+    await twitter.close();
+  });
 });
+
+/** A strategy, and what it left in its session when it sent the browser on. */
+function seeing(strategy: Strategy, saw: (session: Record<string, unknown>) => void): Strategy {
+  const authenticate = strategy.authenticate as (this: Strategy, req: object, options: object) => unknown;
+  strategy.authenticate = function (this: Strategy, req, options) {
+    saw((req as unknown as { session: Record<string, unknown> }).session);
+    return authenticate.call(this, req, options);
+  };
+  return strategy;
+}
+
+function textsIn(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsIn) : [];
+}
+
+async function dumpOf(store: RecordStore): Promise<string> {
+  let dump = "";
+  for (const collection of kitCollections) {
+    for (const { value, ...rest } of (await store.scan(collection)).records) {
+      dump += `${Buffer.from(value).toString("latin1")}${JSON.stringify(rest)}\n`;
+    }
+  }
+  return dump;
+}
