@@ -1,5 +1,6 @@
 import { ConfigError } from "../lib/errors.ts";
 import type { OAuthClientOptions } from "../lib/oauth/client.ts";
+import type { Tenants } from "../lib/oauth/oidc-provider.ts";
 import { oidcStrategy } from "../lib/oauth/provider-strategies.ts";
 import type { OAuthStrategy } from "../lib/oauth/strategy.ts";
 
@@ -13,8 +14,23 @@ export interface MicrosoftOptions extends OAuthClientOptions {
 }
 
 const AUTHORITY = "https://login.microsoftonline.com";
-/** The metadata of a tenant names its id, and that of many a template; ID tokens always say the directory of the person. */
-const METADATA_ISSUER = /^https:\/\/login\.microsoftonline\.com\/(?:\{tenantid\}|[\da-f-]{36})\/v2\.0$/;
+/** The metadata of a tenant names its id, and that of many a template; tokens always say the directory of the person. */
+const TEMPLATE = `${AUTHORITY}/{tenantid}/v2.0`;
+const TENANT_ID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
+
+const tenants: Tenants = {
+  inMetadata: (issuer) => issuer === TEMPLATE || isTenants(issuer),
+  issuerOf(inMetadata, { tid }) {
+    if (inMetadata !== TEMPLATE) return inMetadata;
+    return typeof tid === "string" && TENANT_ID.test(tid) ? TEMPLATE.replace("{tenantid}", tid) : null;
+  },
+  has: isTenants,
+};
+
+function isTenants(issuer: string): boolean {
+  const [before = "", after = ""] = TEMPLATE.split("{tenantid}");
+  return issuer.startsWith(before) && issuer.endsWith(after) && TENANT_ID.test(issuer.slice(before.length, -after.length));
+}
 
 /**
  * Sign in with Microsoft (Entra ID). Scope: `openid email profile`. The account's issuer is that of the person's own directory.
@@ -32,7 +48,7 @@ export function microsoft(options: MicrosoftOptions): OAuthStrategy {
     {
       name: "microsoft",
       issuer: `${AUTHORITY}/${tenant.toLowerCase()}/v2.0`,
-      metadataIssuer: METADATA_ISSUER,
+      tenants,
       userinfo: "never",
       profile: (standard, { xms_edov }) => ({ ...standard, emailVerified: xms_edov === true }),
     },

@@ -3,7 +3,7 @@ import { partitionedCollection } from "../storage/collection.ts";
 import type { RecordStore } from "../storage/record-store.ts";
 import type { Accounts } from "./accounts.ts";
 import type { RequestSource } from "./events.ts";
-import type { ProviderSessionName, ProviderSessions } from "./provider-sessions.ts";
+import type { ProviderSessionName, ProviderSessions, ProviderSubject } from "./provider-sessions.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Session } from "./session-record.ts";
 import { isProviderStrategy, type LogoutToken } from "./strategy.ts";
@@ -35,7 +35,6 @@ export interface ProviderLogout {
 interface LogoutFrom {
   /** The strategy's name. */
   readonly provider: string;
-  readonly issuer: string;
   readonly source?: RequestSource | null | undefined;
 }
 
@@ -68,7 +67,7 @@ export function createProviderLogout({ store, accounts, sessions, providerSessio
   };
 
   /** Of a subject: the sessions made at this provider, of its session `sid` or of all. */
-  const withSubject = async (subject: string, sid: string | null, { provider, issuer, source = null }: LogoutFrom) => {
+  const withSubject = async ({ issuer, subject }: ProviderSubject, sid: string | null, { provider, source = null }: LogoutFrom) => {
     const account = await accounts.findByIdentity({ provider, issuer, subject });
     const theirs = account ? await sessions.list(account.userId) : [];
     const made = theirs.filter(({ idp, methods }) => {
@@ -87,7 +86,7 @@ export function createProviderLogout({ store, accounts, sessions, providerSessio
       const strategy = made.map((name) => strategies.get(name)).find((each) => each !== undefined && isProviderStrategy(each));
       if (!strategy || !isProviderStrategy(strategy)) return null;
       const linked = (await accounts.listForUser(userId)).filter(
-        ({ providerId, issuer }) => providerId === strategy.name && issuer === strategy.issuer,
+        ({ providerId, issuer }) => providerId === strategy.name && (idp ? issuer === idp.issuer : strategy.speaksFor(issuer)),
       );
       const newestFirst = linked.sort((a, b) => b.updatedAt - a.updatedAt);
       const tokens = await Promise.all(newestFirst.map(({ id }) => accounts.getTokens(id)));
@@ -96,19 +95,18 @@ export function createProviderLogout({ store, accounts, sessions, providerSessio
       return { provider: strategy.name, idToken: ofSession ?? idTokens[0] ?? null };
     },
 
-    async withToken({ subject, sessionId, tokenId, issuedAt, usableUntil }, from) {
-      const id = sha256(`${Buffer.byteLength(from.issuer)}:${from.issuer}${tokenId}`).toString("base64url");
+    async withToken({ issuer, subject, sessionId, tokenId, issuedAt, usableUntil }, from) {
+      const id = sha256(`${Buffer.byteLength(issuer)}:${issuer}${tokenId}`).toString("base64url");
       const key = { partition: id, id };
       const record = { ...key, expiresAt: usableUntil };
       const first = await store.commit([{ op: "insert", in: shownTokens, record: { ...record, value: BEGUN } }]);
       // One that was begun and did not come to its end, as when a process died, is shown again to be finished.
       const shown = first ? null : await store.get(shownTokens, key);
       if (shown && Buffer.from(shown.value).equals(DONE)) return { ended: 0 };
-      const { issuer, source } = from;
-      const ofSession = sessionId === null ? 0 : (await endSession({ issuer, sid: sessionId }, issuedAt, source)).ended;
+      const ofSession = sessionId === null ? 0 : (await endSession({ issuer, sid: sessionId }, issuedAt, from.source)).ended;
       if (subject !== null && sessionId === null) await providerSessions.endAllOf({ issuer, subject }, issuedAt);
       // Sessions from before there were records of them are found by the subject.
-      const ofSubject = subject === null ? 0 : (await withSubject(subject, sessionId, from)).ended;
+      const ofSubject = subject === null ? 0 : (await withSubject({ issuer, subject }, sessionId, from)).ended;
       await store.commit([{ op: "put", in: shownTokens, record: { ...record, value: DONE } }]);
       return { ended: ofSession + ofSubject };
     },

@@ -59,6 +59,8 @@ export interface ProofKey {
 
 /** Whom a provider signs out, told without a browser. */
 export interface LogoutToken {
+  /** Who says so: what accounts and sessions made there are kept under. */
+  readonly issuer: string;
   /** `null` only where `sessionId` is not. */
   readonly subject: string | null;
   /** The provider's `sid`; `null`: all sessions of the subject. */
@@ -86,6 +88,8 @@ export interface ProviderStrategy {
   readonly name: string;
   /** What accounts made through it are kept under. */
   readonly issuer: string;
+  /** Whether accounts kept under this issuer are made through it, too: its own, or one of its tenants'. Asks nobody. */
+  speaksFor(issuer: string): boolean;
   /** How the provider sends its answer: in the query of a GET, or (`form_post`) in a cross-site POST. */
   readonly responseMode: "query" | "form_post";
   /** What its access tokens are shown with. Absent or `null`: they are bearer tokens. */

@@ -19,7 +19,7 @@ const RETRY_AFTER = 30;
  *
  * @returns a function that resolves to openid-client's configuration, with its key cache.
  *   It rejects with a `ProviderError`, among others when the metadata names another issuer the provider's, to the letter, or one
- *   that matches its `metadataIssuer`.
+ *   of its `tenants`.
  * @see OpenID Connect Discovery 1.0, section 4.3.
  */
 export function createDiscovery(provider: OidcProvider, client: OAuthClient): () => Promise<openid.Configuration> {
@@ -59,7 +59,7 @@ async function discover(provider: OidcProvider, client: OAuthClient): Promise<op
     [openid.customFetch]: providerFetch(client.http),
   });
   const metadata = config.serverMetadata();
-  if (metadata.issuer !== issuer && !provider.metadataIssuer?.test(metadata.issuer)) {
+  if (metadata.issuer !== issuer && !provider.tenants?.inMetadata(metadata.issuer)) {
     const cause = new Error(`the provider calls itself "${metadata.issuer}": give exactly that as issuer, instead of "${issuer}"`);
     throw new ProviderError("invalid_provider_response", "The provider's metadata is of another issuer", { cause });
   }

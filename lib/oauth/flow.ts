@@ -15,6 +15,7 @@ export interface ProviderFlow {
   /** Who came back with `parameters`. Rejects with one of our errors. */
   complete(attempt: Attempt, parameters: URLSearchParams): Promise<Identity>;
   /** See `ProviderStrategy`. */
+  speaksFor(issuer: string): boolean;
   refresh(tokens: TokenSet): Promise<TokenSet>;
   endSessionUrl(logout: EndSession): Promise<string | null>;
   signsOutByFrame(): Promise<boolean>;

@@ -101,6 +101,8 @@ export function oauth2Flow<User>(provider: OAuth2Provider<User>, client: OAuthCl
         return { ...toTokenSet(reply, client.clock.now(), tokens), ...bindingOf(client.dpop, reply) };
       }, [client.clientSecret, tokens.refreshToken]),
 
+    speaksFor: (other) => other === issuer,
+
     endSessionUrl: async () => null,
 
     signsOutByFrame: async () => false,

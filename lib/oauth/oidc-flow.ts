@@ -27,7 +27,7 @@ export function oidcFlow(provider: OidcProvider, client: OAuthClient): ProviderF
   const keys = createProviderKeys(client, discover);
   const checkIdToken = createIdTokenCheck(provider, client, keys);
   const readUserinfo = createUserinfoReader(client, keys);
-  const readLogoutToken = createLogoutTokenReader(issuer, client, keys);
+  const readLogoutToken = createLogoutTokenReader(provider, client, { discover, keys });
 
   return {
     client,

@@ -2,6 +2,17 @@ import type { IDToken } from "openid-client";
 import type { SecretMethod } from "./client-authentication.ts";
 import type { Deviations } from "./flow.ts";
 import type { Profile } from "./profile.ts";
+import type { GrantDialect } from "./token-reply.ts";
+
+/** Which issuers a provider has that makes one for every tenant. ID tokens are held against the metadata by openid-client, which knows them. */
+export interface Tenants {
+  /** Whether its metadata may call it so. */
+  inMetadata(issuer: string): boolean;
+  /** Which issuer a token with these claims has to be of, by the one in the metadata; `null`: there is none that it could be of. */
+  issuerOf(inMetadata: string, claims: Readonly<Record<string, unknown>>): string | null;
+  /** Whether accounts may be kept under it: what ID tokens can say. */
+  has(issuer: string): boolean;
+}
 
 /** A provider of OpenID Connect, as data. What is not here is in its metadata. */
 export interface OidcProvider extends Deviations {
@@ -11,8 +22,8 @@ export interface OidcProvider extends Deviations {
   readonly issuer: string;
   /** Default: `openid email profile`. */
   readonly scope?: readonly string[] | undefined;
-  /** What else the metadata may call it: of a provider that has an issuer for every tenant. */
-  readonly metadataIssuer?: RegExp | undefined;
+  /** Of a provider that has an issuer for every tenant. Default: `issuer` is the only one. */
+  readonly tenants?: Tenants | undefined;
   /** How the client shows its secret. Default: as the metadata has it. */
   readonly clientAuthentication?: SecretMethod | undefined;
   /** Set where ID tokens are signed by the client secret. Default: by a published key. */

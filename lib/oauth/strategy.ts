@@ -64,6 +64,10 @@ export class OAuthStrategy extends passport.Strategy implements ProviderStrategy
     });
   }
 
+  speaksFor(issuer: string): boolean {
+    return this.flow.speaksFor(issuer);
+  }
+
   refresh(tokens: TokenSet): Promise<TokenSet> {
     return this.flow.refresh(tokens);
   }

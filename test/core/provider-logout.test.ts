@@ -11,7 +11,7 @@ import { createTestClock } from "../../lib/testing/clock.ts";
 import { createTestKit } from "../support/kit.ts";
 
 const ISSUER = "https://login.example.com";
-const FROM = { provider: "company", issuer: ISSUER };
+const FROM = { provider: "company" };
 
 /** Two processes over one store; the first through `wrap`. */
 function createLogouts({ wrap = (store: RecordStore) => store } = {}) {
@@ -30,7 +30,15 @@ function createLogouts({ wrap = (store: RecordStore) => store } = {}) {
     return { sessions, logout, providerSessions, accounts };
   });
   const token = (changes: Partial<LogoutToken> = {}): LogoutToken => {
-    return { subject: null, sessionId: "there", tokenId: "1", issuedAt: clock.now(), usableUntil: clock.now() + 300_000, ...changes };
+    return {
+      issuer: ISSUER,
+      subject: null,
+      sessionId: "there",
+      tokenId: "1",
+      issuedAt: clock.now(),
+      usableUntil: clock.now() + 300_000,
+      ...changes,
+    };
   };
   const [one, other] = processes as [(typeof processes)[0], (typeof processes)[0]];
   const signIn = (sid = "there", issuer = ISSUER, assertion: ProviderAssertion | null = null) =>
@@ -85,7 +93,7 @@ describe("a provider's word that a session ended there", () => {
 
     await signIn();
     for (const { logout } of [one, other]) expect(await logout.withToken(token(), FROM)).toEqual({ ended: 0 });
-    expect(await other.logout.withToken(token(), { ...FROM, issuer: `${ISSUER}/other` })).toEqual({ ended: 0 });
+    expect(await other.logout.withToken(token({ issuer: `${ISSUER}/other` }), FROM)).toEqual({ ended: 0 });
     expect(await one.sessions.list("user-1")).toHaveLength(1);
     expect(await other.logout.withToken(token({ tokenId: "2" }), FROM)).toEqual({ ended: 1 });
   });

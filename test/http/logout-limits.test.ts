@@ -19,7 +19,8 @@ function provider() {
     readLogoutToken: async (token: string) => {
       if (token.endsWith(".later")) throw new ProviderError("provider_unavailable", "The keys cannot be had");
       if (!token.endsWith(".good")) throw new RequestError("The logout token does not hold", "invalid_logout_token");
-      return { subject: "ada", sessionId: null, tokenId: token, usableUntil: clock.now() + 300_000 };
+      const { issuer } = strategy;
+      return { issuer, subject: "ada", sessionId: null, tokenId: token, issuedAt: clock.now(), usableUntil: clock.now() + 300_000 };
     },
   });
 }

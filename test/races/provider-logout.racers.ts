@@ -28,7 +28,7 @@ export const moves = {
     if (index === 1) {
       await after(kit, steps);
       const names = { subject: sid === null ? subject : null, sessionId: sid };
-      await logout.withToken({ ...names, tokenId: subject, issuedAt: now, usableUntil: now + 300_000 }, PROVIDER);
+      await logout.withToken({ ...names, issuer: PROVIDER.issuer, tokenId: subject, issuedAt: now, usableUntil: now + 300_000 }, PROVIDER);
       return null;
     }
     const profile = { subject, email: null, emailVerified: false, name: null, image: null, tokens: null };

@@ -17,6 +17,8 @@ export interface DocumentedProvider {
   readonly issuer?: string;
   /** Where its metadata is, and what that says. Default: `issuer`. */
   readonly discovery?: { readonly at: string; readonly issuer: string };
+  /** What else its metadata says. */
+  readonly metadata?: Readonly<Record<string, unknown>>;
   /** Default: by a published key. */
   readonly idTokenAlgorithm?: "HS256";
   readonly clientAuthentication: "basic" | "post" | "signed";
@@ -49,6 +51,7 @@ export async function fakeProvider(provider: DocumentedProvider) {
     jwks_uri: `${discovery.at}/keys`,
     token_endpoint_auth_methods_supported: [provider.clientAuthentication === "basic" ? "client_secret_basic" : "client_secret_post"],
     id_token_signing_alg_values_supported: ["ES256"],
+    ...provider.metadata,
   });
 
   const idToken = () => {
@@ -112,6 +115,12 @@ export async function fakeProvider(provider: DocumentedProvider) {
     /** The fields of the token requests that came. */
     tokenRequests,
     fetch: async (url: string, init: RequestInit) => Response.json(await answer(url, init)),
+    /** A logout token of these claims. */
+    logoutToken: (claims: Readonly<Record<string, unknown>>) =>
+      new SignJWT({ aud: CLIENT.id, jti: "1", events: { "http://schemas.openid.net/event/backchannel-logout": {} }, ...claims })
+        .setProtectedHeader({ alg: "ES256", kid: "1", typ: "logout+jwt" })
+        .setIssuedAt()
+        .sign(privateKey),
     /** Agrees at the provider: where the browser is sent back to. */
     authorize(url: string, answered: Readonly<Record<string, string>> = {}): string {
       const { searchParams } = new URL(url);

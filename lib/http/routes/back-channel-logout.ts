@@ -39,7 +39,7 @@ export const backChannelLogoutRoute = route({
       if (error instanceof AuthError && error.code === "invalid_logout_token") await countForgery(call, "logout_forgeries");
       throw error;
     });
-    const { ended } = await kit.providerLogout.withToken(token, { provider, issuer: strategy.issuer, source });
+    const { ended } = await kit.providerLogout.withToken(token, { provider, source });
     return { json: { ended } };
   },
 });

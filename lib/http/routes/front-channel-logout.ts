@@ -29,7 +29,7 @@ export const frontChannelLogoutRoute = route({
     if (!strategy || !isProviderStrategy(strategy) || !(await strategy.signsOutByFrame())) {
       throw new NotFoundError("There is no such provider, or it tells of sign-outs by itself", "provider_not_found");
     }
-    if (iss !== strategy.issuer) throw new RequestError("That is another issuer");
+    if (!strategy.speaksFor(iss)) throw new RequestError("That is another issuer");
     await kit.providerLogout.withSession({ issuer: iss, sid }, { source });
     return { html: page("Signed out", ""), framedBy: new URL(iss).origin };
   },
