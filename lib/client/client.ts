@@ -174,17 +174,20 @@ function targetOf(template: string, input: Readonly<Record<string, unknown>>): {
   return { url: new URL(path), rest: Object.fromEntries(rest) };
 }
 
+/** The API redirects no script, and whoever it would lead to must not get what is in the body. */
+const SENT = { credentials: "include", redirect: "manual" } as const;
+
 function requestOf(method: string, url: URL, rest: Readonly<Record<string, unknown>>, { signal, headers }: CallOptions): Request {
   const init = { ...(signal ? { signal } : {}), headers: { ...headers } };
   if (method === "POST") return post(url.href, rest, init);
   for (const [name, value] of Object.entries(rest)) url.searchParams.set(name, String(value));
-  return new Request(url, { ...init, method, credentials: "include", headers: { accept: "application/json", ...init.headers } });
+  return new Request(url, { ...init, ...SENT, method, headers: { accept: "application/json", ...init.headers } });
 }
 
 function post(url: string, body: unknown, { headers, ...init }: { headers?: Record<string, string>; signal?: AbortSignal } = {}): Request {
   return new Request(url, {
     ...init,
-    ...{ method: "POST", credentials: "include", body: JSON.stringify(body) },
+    ...{ ...SENT, method: "POST", body: JSON.stringify(body) },
     headers: { accept: "application/json", "content-type": "application/json", ...headers },
   });
 }

@@ -144,6 +144,21 @@ describe("the client", () => {
     expect((await client.fetch("/api/me")).status).toBe(200);
   });
 
+  it("follows no redirect of a call: what is in its body is for the API alone", async () => {
+    const elsewhere: string[] = [];
+    await start({
+      before: (to) => {
+        to.post("/elsewhere", (req, res) => void req.on("data", (bytes) => elsewhere.push(String(bytes))).on("end", () => res.json({})));
+        to.post("/moved/sign-in", (_req, res) => res.redirect(307, "/elsewhere"));
+        to.get("/moved/me", (_req, res) => res.redirect("/elsewhere"));
+      },
+    });
+    const { client, paths } = clientOf({ baseUrl: `${app.url}/moved` });
+    expect((await client.signIn(bearer)).error).toMatchObject({ code: "unexpected_response", status: 307 });
+    expect((await client.meGet()).error).toMatchObject({ code: "unexpected_response", status: 302 });
+    expect([paths(), elsewhere]).toEqual([["POST /moved/sign-in", "GET /moved/me"], []]);
+  });
+
   it("sends tokens to no other origin", async () => {
     await start();
     const { client, sent } = clientOf();
