@@ -18,6 +18,7 @@ const provider: OAuth2Provider<AtlassianUser> = {
   scope: ["read:me"],
   authorizationParameters: { audience: "api.atlassian.com", prompt: "consent" },
   tokenRequest: "json",
+  grantEnded: [{ error: "unauthorized_client", error_description: "refresh_token is invalid" }],
   profile: ({ account_id, name, email, picture }) => ({ subject: account_id, name, image: picture, email, emailVerified: false }),
 };
 

@@ -22,6 +22,10 @@ const provider: OAuth2Provider<BitbucketUser> = {
   userinfoEndpoint: `${API}/user`,
   scope: ["account", "email"],
   clientAuthentication: "basic",
+  grantEnded: [
+    { error: "invalid_request", error_description: "Invalid refresh_token" },
+    { error: "unauthorized_client", error_description: "refresh_token is invalid" },
+  ],
   profile: async ({ uuid, display_name, links }, get) => {
     const { values } = await get<BitbucketEmails>(`${API}/user/emails`);
     const primary = values.find((each) => each.is_primary === true && each.is_confirmed === true);

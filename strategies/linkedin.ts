@@ -19,6 +19,12 @@ const provider: OAuth2Provider<LinkedInUser> = {
   scope: ["openid", "profile", "email"],
   // The token endpoint answers `invalid_client` to a `code_verifier` that comes with a secret.
   pkce: "refused",
+  grantEnded: [
+    {
+      error: "invalid_request",
+      error_description: "The provided authorization grant or refresh token is invalid, expired or revoked",
+    },
+  ],
   profile: ({ sub, name, picture, email, email_verified }) => ({
     subject: sub,
     name,

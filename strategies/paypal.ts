@@ -34,6 +34,7 @@ export function paypal(options: PayPalOptions): OAuthStrategy {
     userinfoEndpoint: `https://api-m.${host}/v1/identity/oauth2/userinfo?schema=paypalv1.1`,
     scope: ["openid", "profile", "email"],
     clientAuthentication: "basic",
+    grantEnded: [{ error: "invalid_refresh_token" }],
     profile: ({ user_id, name, emails = [] }) => {
       const primary = emails.find((each) => each.primary === true);
       return { subject: user_id, name, email: primary?.value, emailVerified: primary?.confirmed };

@@ -9,5 +9,5 @@ import type { OAuthStrategy } from "../lib/oauth/strategy.ts";
  * @see https://docs.slack.dev/authentication/sign-in-with-slack
  */
 export function slack(options: OAuthClientOptions): OAuthStrategy {
-  return oidcStrategy({ name: "slack", issuer: "https://slack.com" }, options);
+  return oidcStrategy({ name: "slack", issuer: "https://slack.com", grantEnded: [{ error: "invalid_refresh_token" }] }, options);
 }

@@ -22,6 +22,7 @@ const provider: OAuth2Provider<TwitchUser> = {
   issuer: "https://id.twitch.tv/oauth2",
   scope: ["openid", "user:read:email"],
   authorizationParameters: { claims: JSON.stringify(CLAIMS) },
+  grantEnded: [{ message: "Invalid refresh token" }],
   profile: ({ sub, preferred_username, picture, email, email_verified }) => ({
     subject: sub,
     name: preferred_username,

@@ -30,6 +30,7 @@ export function x(options: OAuthClientOptions): OAuthStrategy {
     userinfoEndpoint: `https://api.x.com/2/users/me?user.fields=${fields.join(",")}`,
     scope: ["users.read", "tweet.read"],
     clientAuthentication: "basic",
+    grantEnded: [{ error: "invalid_request", error_description: "Value passed for the token was invalid." }],
     profile: ({ data: { id, name, username, profile_image_url, confirmed_email } }) => ({
       subject: id,
       name: name || username,

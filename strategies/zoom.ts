@@ -20,6 +20,7 @@ const provider: OAuth2Provider<ZoomUser> = {
   // What is asked for is chosen where the app is registered: `user:read:user` is needed.
   scope: [],
   clientAuthentication: "basic",
+  grantEnded: [{ reason: "Invalid Token!" }],
   profile: ({ id, display_name, first_name, last_name, email, pic_url }) => ({
     subject: id,
     name: display_name || [first_name, last_name].filter(Boolean).join(" "),

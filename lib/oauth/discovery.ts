@@ -5,6 +5,7 @@ import type { OAuthClient } from "./client.ts";
 import { engineFailure } from "./failure.ts";
 import { providerFetch } from "./http.ts";
 import type { OidcProvider } from "./oidc-provider.ts";
+import { plainGrantRefusals } from "./token-reply.ts";
 
 /** Seconds that metadata counts as fresh. */
 const FRESH_TTL = 3600;
@@ -56,7 +57,7 @@ async function discover(provider: OidcProvider, client: OAuthClient): Promise<op
   const description = { ...own, ...(alg === undefined ? {} : { id_token_signed_response_alg: alg }) };
   const config = await openid.discovery(new URL(issuer), client.clientId, description, authenticationOf(provider, client), {
     execute: engineSettings(client),
-    [openid.customFetch]: providerFetch(client.http),
+    [openid.customFetch]: plainGrantRefusals(provider, providerFetch(client.http)),
   });
   const metadata = config.serverMetadata();
   if (metadata.issuer !== issuer && !provider.tenants?.inMetadata(metadata.issuer)) {

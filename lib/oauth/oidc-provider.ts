@@ -15,7 +15,7 @@ export interface Tenants {
 }
 
 /** A provider of OpenID Connect, as data. What is not here is in its metadata. */
-export interface OidcProvider extends Deviations {
+export interface OidcProvider extends Deviations, GrantDialect {
   /** The strategy's name, in its path and on accounts. */
   readonly name: string;
   /** Its issuer identifier, exactly as its metadata and ID tokens say it. */

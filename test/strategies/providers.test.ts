@@ -92,6 +92,44 @@ describe("a refresh token", () => {
 
     expect(await strategy.refresh(tokens)).toMatchObject({ accessToken: "at2", refreshToken: "rt" });
   });
+
+  /** Of a provider whose token endpoint answers so to a refresh. */
+  async function failureOf(provider: ProviderCase, status: number, body: object) {
+    const { fetch } = await fakeProvider(provider);
+    const refusing = async (url: string, init: RequestInit) =>
+      url === provider.tokenEndpoint ? Response.json(body, { status }) : fetch(url, init);
+    const tokens = { refreshToken: "rt", idToken: null, accessTokenExpiresAt: 1, refreshTokenExpiresAt: null, scope: null };
+    return provider
+      .make({ clientId: CLIENT.id, clientSecret: CLIENT.secret, fetch: refusing })
+      .refresh({ accessToken: "at", ...tokens })
+      .catch((error: unknown) => error);
+  }
+
+  it.each(refreshable)(
+    "rule 27: of %s that is over has to be got anew, in whichever way the provider says so",
+    async (_title, provider) => {
+      if (!provider.ended) throw new Error("say what it answers then");
+      expect(await failureOf(provider, provider.ended.status, provider.ended.body)).toMatchObject({ code: "invalid_grant" });
+    },
+  );
+
+  it.each(refreshable)("rule 27: of %s is not over because of trouble that may pass, or of the client's", async (_title, provider) => {
+    for (const status of [429, 500, 503])
+      expect(await failureOf(provider, status, provider.ended?.body ?? {})).toMatchObject({ code: "provider_unavailable" });
+    for (const error of ["invalid_request", "unauthorized_client", "invalid_client"])
+      expect(await failureOf(provider, 400, { error, error_description: "unknown client", message: "Bad Request" })).toMatchObject({
+        code: "provider_error",
+      });
+  });
+
+  it.each([
+    ["linkedin", "invalid_request", "The provided authorization grant or refresh token is invalid, expired or revoked"],
+    ["atlassian", "unauthorized_client", "refresh_token is invalid"],
+  ])("of %s, which gives them to some applications alone, is over in its own words too", async (name, error, error_description) => {
+    const provider = oauth2Cases[name];
+    if (!provider) throw new Error("there is no such case");
+    expect(await failureOf(provider, 400, { error, error_description })).toMatchObject({ code: "invalid_grant" });
+  });
 });
 
 describe("docs/providers.md", () => {

@@ -9,12 +9,23 @@ export interface ProviderCase extends DocumentedProvider {
   readonly scope: string | undefined;
   /** Further parameters of the authorization URL. */
   readonly parameters?: Readonly<Record<string, string>>;
+  /** Of a provider that gives refresh tokens: what its token endpoint answers to one that is over. */
+  readonly ended?: Ended;
   readonly identity: object;
   /** The same person, of whom the provider does not say that the address is verified; `undefined` when it gives none. */
   readonly unverified: object | undefined;
   /** Instead of `more`, for that person. */
   readonly unverifiedMore?: Readonly<Record<string, unknown>>;
 }
+
+/** A token endpoint's refusal. */
+interface Ended {
+  readonly status: number;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** What RFC 6749, section 5.2, has. */
+export const invalidGrant: Ended = { status: 400, body: { error: "invalid_grant", error_description: "The refresh token is invalid" } };
 
 export const email = "ada@example.com";
 

@@ -15,7 +15,7 @@ import { tiktok } from "../../../strategies/tiktok.ts";
 import { twitch } from "../../../strategies/twitch.ts";
 import { x } from "../../../strategies/x.ts";
 import { zoom } from "../../../strategies/zoom.ts";
-import { bearer, email, type ProviderCase } from "./case.ts";
+import { bearer, email, invalidGrant, type ProviderCase } from "./case.ts";
 
 const image = "https://img.example.com/ada.png";
 
@@ -86,6 +86,7 @@ export const oauth2Cases: Readonly<Record<string, ProviderCase>> = {
     scope: "identify email",
     tokens: { ...bearer, scope: "identify email" },
     user: discordUser,
+    ended: invalidGrant,
     identity: {
       subject: discordUser.id,
       name: "Ada L",
@@ -104,6 +105,7 @@ export const oauth2Cases: Readonly<Record<string, ProviderCase>> = {
     scope: "user-read-email",
     tokens: bearer,
     user: listener,
+    ended: invalidGrant,
     identity: { subject: "ada", name: "Ada", email, emailVerified: false, image },
     unverified: { ...listener, email_verified: true },
   },
@@ -116,6 +118,7 @@ export const oauth2Cases: Readonly<Record<string, ProviderCase>> = {
     scope: undefined,
     tokens: { ...bearer, token_type: "bearer", expires_in: "3600" },
     user: { resultcode: "00", message: "success", response: naverUser },
+    ended: invalidGrant,
     identity: { subject: "32742776", name: "Ada", email, emailVerified: false, image },
     unverified: { resultcode: "00", message: "success", response: { ...naverUser, email_verified: true } },
   },
@@ -156,6 +159,7 @@ export const oauth2Cases: Readonly<Record<string, ProviderCase>> = {
     scope: "users.read tweet.read users.email offline.access",
     tokens: { ...bearer, token_type: "bearer" },
     user: { data: { ...xUser, confirmed_email: email } },
+    ended: { status: 400, body: { error: "invalid_request", error_description: "Value passed for the token was invalid." } },
     identity: { subject: "2244994945", name: "Ada", email, emailVerified: true, image },
     unverified: undefined,
   },
@@ -189,6 +193,7 @@ export const oauth2Cases: Readonly<Record<string, ProviderCase>> = {
     parameters: { claims: '{"userinfo":{"email":null,"email_verified":null,"picture":null,"preferred_username":null}}' },
     tokens: { ...bearer, token_type: "bearer", scope: ["openid", "user:read:email"], id_token: "a.b.c" },
     user: { ...streamer, email_verified: true },
+    ended: { status: 400, body: { error: "Bad Request", status: 400, message: "Invalid refresh token" } },
     identity: {
       issuer: "https://id.twitch.tv/oauth2",
       subject: "713936733",
@@ -232,6 +237,7 @@ export const oauth2Cases: Readonly<Record<string, ProviderCase>> = {
       owner: { type: "user" },
     },
     user: notionUser,
+    ended: invalidGrant,
     identity: { subject: "5389a034", name: "Ada", email, emailVerified: false, image, tokens: { accessTokenExpiresAt: null } },
     unverified: notionUser,
   },
@@ -244,6 +250,7 @@ export const oauth2Cases: Readonly<Record<string, ProviderCase>> = {
     scope: undefined,
     tokens: { ...bearer, token_type: "bearer", scope: "user:read:user", api_url: "https://api.zoom.us" },
     user: zoomUser,
+    ended: { status: 400, body: { reason: "Invalid Token!", error: "invalid_request" } },
     identity: { subject: zoomUser.id, name: "Ada L", email, emailVerified: false, image },
     unverified: { ...zoomUser, email_verified: true },
   },
@@ -270,6 +277,7 @@ export const oauth2Cases: Readonly<Record<string, ProviderCase>> = {
     scope: "account email",
     tokens: { ...bearer, token_type: "bearer", expires_in: 7200, scopes: "account email", state: "authorization_code" },
     user: bitbucketUser,
+    ended: { status: 400, body: { error: "invalid_request", error_description: "Invalid refresh_token" } },
     identity: { subject: "{1234}", name: "Ada", email, emailVerified: true, image },
     unverified: bitbucketUser,
     unverifiedMore: bitbucketEmails("true"),
@@ -297,6 +305,7 @@ export const oauth2Cases: Readonly<Record<string, ProviderCase>> = {
     scope: undefined,
     tokens: { ...bearer, token_type: "bearer", refresh_token_expires_in: 5184000, scope: "account_email profile" },
     user: kakaoUser(true, true),
+    ended: { status: 400, body: { error: "invalid_grant", error_description: "expired_or_invalid_refresh_token", error_code: "KOE322" } },
     identity: { subject: "123456789", name: "Ada", email, emailVerified: true, image },
     unverified: kakaoUser(false, true),
   },
@@ -309,6 +318,7 @@ export const oauth2Cases: Readonly<Record<string, ProviderCase>> = {
     scope: "current_user:read",
     tokens: { ...bearer, token_type: "bearer", expires_in: 7776000, user_id_string: "1234" },
     user: { id: "1234", handle: "Ada", img_url: image, email },
+    ended: invalidGrant,
     identity: { subject: "1234", name: "Ada", email, emailVerified: false, image },
     unverified: { id: "1234", handle: "Ada", email, email_verified: true },
   },
@@ -321,6 +331,7 @@ export const oauth2Cases: Readonly<Record<string, ProviderCase>> = {
     scope: "openid profile email",
     tokens: { ...bearer, expires_in: "28800", nonce: "2022-01-01T00:00:00Z", scope: "openid profile email" },
     user: paypalUser(true),
+    ended: { status: 400, body: { error: "invalid_refresh_token", error_description: "No consent were granted" } },
     identity: { subject: paypalUser(true).user_id, name: "Ada", email, emailVerified: true },
     unverified: paypalUser("true"),
   },
@@ -333,6 +344,7 @@ export const oauth2Cases: Readonly<Record<string, ProviderCase>> = {
     scope: "openid profile email",
     tokens: bearer,
     user: paypalUser(true),
+    ended: { status: 400, body: { error: "invalid_refresh_token", error_description: "No consent were granted" } },
     identity: { email, emailVerified: true },
     unverified: paypalUser(false),
   },
@@ -350,6 +362,7 @@ export const oauth2Cases: Readonly<Record<string, ProviderCase>> = {
       data: { user: { open_id: "723f24d7", union_id: "c9c60f44", avatar_url: image, display_name: "Ada" } },
       error: { code: "ok", message: "", log_id: "20220829194722CBE87ED59D524E727021" },
     },
+    ended: invalidGrant,
     identity: {
       subject: "723f24d7",
       name: "Ada",

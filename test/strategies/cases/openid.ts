@@ -9,7 +9,7 @@ import { salesforce } from "../../../strategies/salesforce.ts";
 import { slack } from "../../../strategies/slack.ts";
 import { vercel } from "../../../strategies/vercel.ts";
 import { yahoo } from "../../../strategies/yahoo.ts";
-import { bearer, email, type ProviderCase } from "./case.ts";
+import { bearer, email, invalidGrant, type ProviderCase } from "./case.ts";
 
 const claims = { sub: "U1", email, email_verified: true, name: "Ada", picture: "https://img.example.com/ada.png" };
 const claimed = { subject: "U1", email, emailVerified: true, name: "Ada", image: "https://img.example.com/ada.png" };
@@ -17,6 +17,7 @@ const standard = {
   clientAuthentication: "post",
   scope: "openid email profile",
   tokens: bearer,
+  ended: invalidGrant,
   user: claims,
   identity: claimed,
   unverified: { ...claims, email_verified: "true" },
@@ -35,6 +36,7 @@ export const openidCases: Readonly<Record<string, ProviderCase>> = {
     authorizationEndpoint: "https://slack.com/openid/connect/authorize",
     tokenEndpoint: "https://slack.com/api/openid.connect.token",
     tokens: { ok: true, ...bearer },
+    ended: { status: 200, body: { ok: false, error: "invalid_refresh_token" } },
   },
   yahoo: {
     ...standard,
