@@ -1,7 +1,7 @@
 import type { Request, Response } from "express";
 import { anonymousContext, sessionContext } from "../core/context.ts";
 import type { Kit } from "../core/kit.ts";
-import { RequestError } from "../errors.ts";
+import { PermissionError, RequestError } from "../errors.ts";
 import { assertKnown } from "./authenticate.ts";
 import type { Cookies } from "./cookies.ts";
 import { readCookie } from "./extract.ts";
@@ -38,6 +38,8 @@ export function createPassportHabits(
     },
     async logout(req) {
       assertKnown(req);
+      // The session is not to be ended by another site, so its cookie is not either: it would be out of sight, and go on.
+      if (req.auth.failure instanceof PermissionError) throw req.auth.failure;
       if (req.auth.kind === "session" || req.auth.kind === "guest") {
         await sessions.revoke(req.auth.session.id, { reason: "sign_out", source: requestSource(req) });
       }

@@ -2,7 +2,7 @@ import express from "express";
 import { Passport } from "passport";
 import { Strategy as LocalStrategy } from "passport-local";
 import { afterEach, describe, expect, it } from "vitest";
-import { requireAuth } from "../../lib/index.ts";
+import { errorHandler, requireAuth } from "../../lib/index.ts";
 import { briefly, startProviderApp, userOf, type ProviderApp } from "../support/provider-app.ts";
 
 const closing: { close(): Promise<void> }[] = [];
@@ -118,6 +118,28 @@ describe("Passport's habits", () => {
     expect(seen).toMatchObject([ADA, true, undefined, false, true]);
     expect(ada.cookie("__Host-sid")).toBeUndefined();
     expect((await app.person().go("/auth/me", { headers: { cookie, accept: "application/json" } })).status).toBe(401);
+  });
+
+  it("rule 36: req.logout for another site is refused, and leaves session and cookie as they are", async () => {
+    const app = await start({
+      routes(server) {
+        server.post("/in", (req, res, next) => req.login(ADA as Express.User, (error) => (error ? next(error) : res.end())));
+        server.post("/out", (req, res, next) => req.logout((error) => (error ? next(error) : res.end())));
+        server.use(errorHandler());
+      },
+    });
+    const ada = app.person();
+    await ada.send("POST", "/in");
+    const headers = {
+      cookie: `__Host-sid=${ada.cookie("__Host-sid") ?? ""}`,
+      "sec-fetch-site": "cross-site",
+      origin: "https://evil.example",
+    };
+
+    const refused = await app.person().go("/out", { method: "POST", headers });
+
+    expect([refused.status, refused.headers.getSetCookie()]).toEqual([403, []]);
+    expect(await app.auth.sessions.list("user-1")).toHaveLength(1);
   });
 
   it("loadUser is what passport.session() was: req.user on every request", async () => {
