@@ -88,7 +88,7 @@ async function openPostgres(url: string): Promise<SourceDatabase> {
 
 async function openMysql(uri: string): Promise<SourceDatabase> {
   const { createConnection } = await import("mysql2/promise");
-  const connection = await createConnection({ uri, dateStrings: true, connectTimeout: CONNECT_MS });
+  const connection = await createConnection({ uri, dateStrings: true, supportBigNumbers: true, connectTimeout: CONNECT_MS });
   // Its instants are `timestamp`s, which it tells in the time zone of the session.
   await connection.query("set time_zone = '+00:00'");
   const query = async (sql: string, values: readonly string[]) => (await connection.query(sql, [...values]))[0] as Row[];

@@ -73,12 +73,12 @@ export async function* readUsers(database: SourceDatabase, tables: SourceTables,
     const sql = `select ${users.columns} from ${quote(users.name)}${behind} order by ${id} limit ${pageSize}`;
     const rows: Row[] = await database.query(sql, after === null ? [] : [after]);
     if (rows.length === 0) return;
-    const ids = rows.map((row) => String(row["id"]));
+    const ids = rows.map(({ id: given }) => idOf(given));
     const places = ids.map((_, index) => placeholder(index + 1)).join(", ");
     const own = await database.query(`select ${accounts.columns} from ${quote(accounts.name)} where ${userId} in (${places})`, ids);
     const byUser = new Map<string, SourceAccount[]>(ids.map((each) => [each, []]));
     for (const row of own) byUser.get(String(row["userId"]))?.push(toAccount(row));
-    yield rows.map((row) => toUser(row, byUser.get(String(row["id"])) ?? []));
+    yield rows.map((row) => toUser(row, byUser.get(idOf(row["id"])) ?? []));
     after = ids.at(-1) ?? null;
   }
 }
@@ -116,7 +116,7 @@ function plain(column: string): string {
 
 function toUser(row: Row, accounts: readonly SourceAccount[]): SourceUser {
   return {
-    id: String(row["id"]),
+    id: idOf(row["id"]),
     name: text(row["name"]),
     email: text(row["email"]),
     emailVerified: flag(row["emailVerified"]),
@@ -146,9 +146,17 @@ function toAccount(row: Row): SourceAccount {
   };
 }
 
-/** What is empty is none; ids and the like may be numbers. */
+/** What tells one user from the others: the next page begins behind it, and accounts are found by it. */
+function idOf(value: unknown): string {
+  const id = value === "" ? "" : text(value);
+  if (id === null)
+    throw new ConfigError("importBetterAuth.tables.user", "an id is neither text nor a whole number up to 2^53: give it as text");
+  return id;
+}
+
+/** What is empty is none; ids and the like may be numbers. One too large for a number was rounded to another's. */
 function text(value: unknown): string | null {
-  if (typeof value === "number" || typeof value === "bigint") return String(value);
+  if (typeof value === "bigint" || Number.isSafeInteger(value)) return String(value);
   return typeof value === "string" && value !== "" ? value : null;
 }
 

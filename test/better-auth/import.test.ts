@@ -111,6 +111,22 @@ describe("what is imported from", () => {
     await close();
   });
 
+  it.each([
+    ["none", "null"],
+    ["bytes", "x'00ff'"],
+    ["numbers too large to be told apart", "9007199254740993"],
+  ])("is refused when its ids are %s, rather than read for ever or one for another", async (kind, id) => {
+    const odd = write(
+      `${kind}.db`,
+      `create table user (id, email text, emailVerified int); create table account (userId, providerId text, accountId text);
+       insert into user values (${id}, 'odd@example.com', 1);`,
+    );
+    const { auth, run, close } = await startImport(odd);
+    await expect(run({ batchSize: 1 })).rejects.toThrow(/importBetterAuth\.tables\.user: an id is neither text nor|too large/);
+    expect(await auth.users.findByEmail("odd@example.com")).toBeNull();
+    await close();
+  });
+
   it("is read, never written", async () => {
     const { run, close } = await startImport(path);
     await run();
