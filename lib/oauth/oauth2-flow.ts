@@ -2,7 +2,7 @@ import * as openid from "openid-client";
 import { RequestError } from "../errors.ts";
 import type { OAuthClient } from "./client.ts";
 import { bindingOf, proofsOf } from "./dpop.ts";
-import { invalidResponse } from "./failure.ts";
+import { invalidResponse, statusFailure } from "./failure.ts";
 import { secretAuthentication, type ClientAuthentication } from "./client-authentication.ts";
 import { authorizationParameters, callbackWith, checked, refreshTokenOf, secretsOf, type Deviations, type ProviderFlow } from "./flow.ts";
 import { providerFetch } from "./http.ts";
@@ -51,8 +51,12 @@ export function oauth2Flow<User>(provider: OAuth2Provider<User>, client: OAuthCl
     const headers = new Headers({ accept: "application/json", "user-agent": "latchkey", ...provider.headers });
     const proofs = await proofsOf(client.dpop, config);
     const response = await openid.fetchProtectedResource(config, accessToken, url, method, undefined, headers, proofs);
-    if (response.status !== 200) throw invalidResponse(new Error(`${url.pathname} answers ${response.status}`));
-    return (await response.json()) as T;
+    if (response.status !== 200) throw statusFailure(response, `${url.pathname} does not answer`);
+    try {
+      return (await response.json()) as T;
+    } catch (error) {
+      throw invalidResponse(error);
+    }
   };
 
   const userinfo = async (accessToken: string): Promise<User & object> => {
