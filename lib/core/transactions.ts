@@ -8,17 +8,26 @@ import type { RecordStore, StoredRecord } from "../storage/record-store.ts";
 import type { Events } from "./events.ts";
 import { reportingUnreadable } from "./unreadable-records.ts";
 
-/** What a sign-in through a provider needs to remember while the person is away. */
-export interface TransactionData {
-  /** What the strategy wrote to `req.session` when it began. JSON. */
-  readonly session: Record<string, unknown>;
-  /** What it is for: a callback does this and nothing else. */
+/** What a transaction is for, and where it leads. */
+export interface TransactionPurpose {
+  /** A callback does this and nothing else. */
   readonly intent: "sign_in" | "link" | "reauthenticate" | "sign_out";
   /** Where the browser goes afterwards; checked before it was stored. */
   readonly returnTo: string;
+}
+
+/** What a sign-in through a provider needs to remember while the person is away. */
+export interface TransactionData extends TransactionPurpose {
+  /** What the strategy wrote to `req.session` when it began. JSON. */
+  readonly session: Record<string, unknown>;
   /** To link or reauthenticate: the user, and the public id of the session that the callback must come with. */
   readonly userId?: string | undefined;
   readonly sessionId?: string | undefined;
+}
+
+/** One whose ten minutes are over: nothing finishes it, but it still says what it was for. */
+export interface LateTransaction extends TransactionPurpose {
+  readonly session: null;
 }
 
 /** Names one transaction: all three must be right. */
@@ -36,14 +45,17 @@ export interface Transactions {
   /** Remembers a transaction. One write. @throws {ProviderError} `provider_error`, when `data` is over 16 KB of JSON. */
   begin(transaction: TransactionKey & { readonly data: TransactionData }): Promise<void>;
   /**
-   * Spends a transaction: of any number of callers one gets it. `null` when expired, spent, or of another browser or provider; also, and then
+   * Spends a transaction: of any number of callers one gets it, and late whoever comes in the {@link TRANSACTION_KEPT} seconds but after
+   * those that it lasts. `null` when older, spent, or of another browser or provider; also, and then
    * reported, when it was sealed under a key that is unknown here, or for another place. One `take`.
    */
-  take(key: TransactionKey): Promise<TransactionData | null>;
+  take(key: TransactionKey): Promise<TransactionData | LateTransaction | null>;
 }
 
 /** Seconds a person has to come back from the provider. @see OWASP ASVS 5.0, 10.5.1. */
 export const TRANSACTION_TTL = 600;
+/** Seconds that a transaction, and the cookie it belongs to, are kept: who comes back too late is told what it was for, and led on. */
+export const TRANSACTION_KEPT = 1800;
 /** The most `data` may hold, in bytes of JSON. */
 const MAX_BYTES = 16 * 1024;
 
@@ -69,21 +81,23 @@ export function createTransactions({ store, clock, keys, events = null }: Transa
 
   return {
     async begin({ data, ...key }) {
-      const expiresAt = clock.now() + TRANSACTION_TTL * 1000;
+      const now = clock.now();
+      const expiresAt = now + TRANSACTION_TTL * 1000;
       const plain = JSON.stringify(data);
       if (Buffer.byteLength(plain) > MAX_BYTES) throw new ProviderError("provider_error", "The strategy wants to remember too much");
       const { userId } = data;
       const at = recordKey(key);
       const value = encodeJson({ provider: key.provider, expiresAt, userId, sealed: sealer.seal(plain, at.id) } satisfies Rested);
-      await store.commit([{ op: "put", in: transactionCollection, record: { ...at, value, expiresAt } }]);
+      await store.commit([{ op: "put", in: transactionCollection, record: { ...at, value, expiresAt: now + TRANSACTION_KEPT * 1000 } }]);
     },
     async take(key) {
       const record = await store.take(transactionCollection, recordKey(key));
       if (!record) return null;
       const rested = decoded(record);
-      if (rested.provider !== key.provider || clock.now() >= rested.expiresAt) return null;
+      if (rested.provider !== key.provider) return null;
       try {
-        return opened(record, rested);
+        const data = opened(record, rested);
+        return clock.now() < rested.expiresAt ? data : { session: null, intent: data.intent, returnTo: data.returnTo };
       } catch (error) {
         // Whoever began it under a key that was dropped since begins anew, as if it had expired: there is nothing to wait for.
         if (error instanceof StorageError) return null;

@@ -3,7 +3,7 @@ import { runStrategy, speaksOAuth, withState, type Outcome, type RequestView } f
 import type { ProviderAssertion } from "../core/provider-sessions.ts";
 import type { Session, SessionTransport } from "../core/sessions.ts";
 import type { Identity } from "../core/strategy.ts";
-import { TRANSACTION_TTL, type TransactionData } from "../core/transactions.ts";
+import { TRANSACTION_KEPT, TRANSACTION_TTL, type TransactionData, type TransactionPurpose } from "../core/transactions.ts";
 import { CredentialError, NotFoundError, PermissionError, ProviderError } from "../errors.ts";
 import { assertKnown } from "./authenticate.ts";
 import { establish } from "./establish.ts";
@@ -40,7 +40,7 @@ export async function beginRoundTrip(
   const { url: location, state } = withState(outcome.url);
   const binding = bindingOf(call) ?? randomToken(32);
   await kit.transactions.begin({ provider: params.provider, state, binding, data: { ...data, session } });
-  http.cookies.set(res, http.cookies.binding, binding, TRANSACTION_TTL);
+  http.cookies.set(res, http.cookies.binding, binding, TRANSACTION_KEPT);
   return { location, json: { url: location } };
 }
 
@@ -48,10 +48,15 @@ export async function beginRoundTrip(
  * Spends the transaction of a callback, then asks the strategy who came back, and does what it was begun for. One `take` before anything
  * else. Who is signed in and has none (a second click, the back button) is led to the start page.
  *
+ * @param tell is told what the transaction was for before anything can go wrong with it.
  * @throws {CredentialError} `transaction_not_found`.
  */
-export async function completeRoundTrip(call: StrategyCall, query: Readonly<Record<string, unknown>>): Promise<Reply> {
-  const { kit, req, params } = call;
+export async function completeRoundTrip(
+  call: StrategyCall,
+  query: Readonly<Record<string, unknown>>,
+  tell: (purpose: TransactionPurpose) => void,
+): Promise<Reply> {
+  const { kit, http, req, params } = call;
   strategyOf(call);
   // Before the transaction is spent: it may belong to a session that cannot be read for the moment.
   assertKnown(req);
@@ -59,9 +64,15 @@ export async function completeRoundTrip(call: StrategyCall, query: Readonly<Reco
   const binding = bindingOf(call);
   const data =
     typeof state === "string" && binding !== null ? await kit.transactions.take({ provider: params.provider, state, binding }) : null;
+  const isSignedIn = req.auth.kind === "session" || req.auth.kind === "access_token";
   if (!data) {
-    if (req.auth.kind === "session" || req.auth.kind === "access_token") return { location: "/" };
+    if (isSignedIn) return { location: "/" };
     throw new CredentialError("transaction_not_found", "This sign-in has expired, was finished already, or began in another browser");
+  }
+  tell(data);
+  if (data.session === null) {
+    if (isSignedIn && data.intent === "sign_in") return { location: http.returnTo(req, data.returnTo) };
+    throw new CredentialError("transaction_not_found", "That took longer than ten minutes");
   }
   const askedAt = kit.clock.now();
   const outcome = await run(call, { req, session: data.session }, data.intent);

@@ -50,7 +50,7 @@ describe("transactions", () => {
     expect(taken.map((data) => data?.returnTo)).toEqual(["/s3", "/s2", "/s1"]);
   });
 
-  it("rule 7: end after ten minutes", async () => {
+  it("rule 7: end after ten minutes, and for half an hour say no more than what they were for", async () => {
     const { transactions, clock } = createKit();
     const key = { provider: "google", state: "s", binding: "b" };
     await transactions.begin({ ...key, data: DATA });
@@ -59,6 +59,11 @@ describe("transactions", () => {
 
     await transactions.begin({ ...key, data: DATA });
     clock.advance(600);
+    expect(await transactions.take(key)).toEqual({ session: null, intent: "sign_in", returnTo: "/home" });
+    expect(await transactions.take(key)).toBeNull();
+
+    await transactions.begin({ ...key, data: DATA });
+    clock.advance(1800);
     expect(await transactions.take(key)).toBeNull();
   });
 
@@ -98,11 +103,13 @@ describe("transactions", () => {
     const { transactions, store } = createKit();
     const [hers, his] = ["hers", "his"].map((binding) => ({ provider: "google", state: "s", binding })) as [TransactionKey, TransactionKey];
     await transactions.begin({ ...hers, data: { ...DATA, returnTo: "/hers" } });
-    const [{ value = Buffer.from("") } = {}] = (await store.scan(transactionCollection)).records;
+    const [herRecord] = (await store.scan(transactionCollection)).records;
     expect((await transactions.take(hers))?.returnTo).toBe("/hers");
     await transactions.begin({ ...his, data: DATA });
-    const [{ partition = "", id = "", expiresAt = null } = {}] = (await store.scan(transactionCollection)).records;
-    await store.commit([{ op: "put", in: transactionCollection, record: { partition, id, expiresAt, value } }]);
+    const [hisRecord] = (await store.scan(transactionCollection)).records;
+    if (!herRecord || !hisRecord) throw new Error("A transaction was not kept");
+    const { partition, id, expiresAt } = hisRecord;
+    await store.commit([{ op: "put", in: transactionCollection, record: { partition, id, expiresAt, value: herRecord.value } }]);
 
     expect(await transactions.take(his)).toBeNull();
   });

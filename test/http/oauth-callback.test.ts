@@ -61,7 +61,7 @@ describe("the cookies of a sign-in", () => {
 
     expect(begun.status).toBe(303);
     expect(begun.headers.getSetCookie()).toEqual([
-      expect.stringMatching(/^__Host-sid-oauth=[\w-]{43}; Max-Age=600; Path=\/; Expires=[^;]+; HttpOnly; Secure; SameSite=Lax$/),
+      expect.stringMatching(/^__Host-sid-oauth=[\w-]{43}; Max-Age=1800; Path=\/; Expires=[^;]+; HttpOnly; Secure; SameSite=Lax$/),
     ]);
     expect(back.headers.getSetCookie()).toEqual([
       expect.stringMatching(/^__Host-sid=[\w-]{107}; Max-Age=2592000; Path=\/; Expires=[^;]+; HttpOnly; Secure; SameSite=Lax$/),

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { TRANSPORTS } from "../../core/session-record.ts";
 import type { SessionTransport } from "../../core/sessions.ts";
+import type { TransactionPurpose } from "../../core/transactions.ts";
 import { ConfigError, RequestError } from "../../errors.ts";
 import { escapeHtml } from "../../escape-html.ts";
 import { text } from "../input.ts";
@@ -66,7 +67,10 @@ export const oauthRoutes = [
       problems: [...PROVIDER, ...ESTABLISHING],
       default: HOOK,
     },
-    handle: (call) => orFailure(call, () => beginRoundTrip(call, signIn(call, call.query.return_to))),
+    handle: (call) => {
+      const purpose = signIn(call, call.query.return_to);
+      return orFailure(call, purpose, () => beginRoundTrip(call, purpose));
+    },
   }),
 
   route({
@@ -84,7 +88,10 @@ export const oauthRoutes = [
       problems: [...PROVIDER, ...ESTABLISHING],
       default: HOOK,
     },
-    handle: (call) => orFailure(call, () => beginRoundTrip(call, signIn(call, call.body["return_to"]), transportIn(call.body))),
+    handle: (call) => {
+      const purpose = signIn(call, call.body["return_to"]);
+      return orFailure(call, purpose, () => beginRoundTrip(call, purpose, transportIn(call.body)));
+    },
   }),
 
   route({
@@ -104,7 +111,9 @@ export const oauthRoutes = [
       default: HOOK,
     },
     handle: async (call) =>
-      arrivesWithoutSession(call) ? { html: onwardPage(call.req.originalUrl) } : orFailure(call, () => completeRoundTrip(call, call.query)),
+      arrivesWithoutSession(call)
+        ? { html: onwardPage(call.req.originalUrl) }
+        : orFailure(call, signIn(call, undefined), (tell) => completeRoundTrip(call, call.query, tell)),
   }),
 
   route({
@@ -152,10 +161,18 @@ function onwardPage(url: string): string {
   return page("One moment", `<meta http-equiv="refresh" content="0;url=${here}">\n<p><a href="${here}">Go on</a></p>`);
 }
 
-/** A failure is told to the log, and to somebody who looks at a page by a page. */
-async function orFailure(call: StrategyCall, step: () => Promise<Reply>): Promise<Reply> {
+/**
+ * A failure is told to the log, and to somebody who looks at a page by a page.
+ * @param begun what is being done, unless `step` tells otherwise.
+ */
+async function orFailure(
+  call: StrategyCall,
+  begun: TransactionPurpose,
+  step: (tell: (purpose: TransactionPurpose) => void) => Promise<Reply>,
+): Promise<Reply> {
+  let purpose = begun;
   try {
-    return await step();
+    return await step((told) => (purpose = told));
   } catch (cause) {
     const { kit, http, req, res, params, source } = call;
     const error = asAuthError(cause);
@@ -163,13 +180,32 @@ async function orFailure(call: StrategyCall, step: () => Promise<Reply>): Promis
     kit.events.emit("sign_in.failed", { method: isKnown ? params.provider : "unknown", code: error?.code ?? "internal_error" }, { source });
     if (!error || error instanceof ConfigError || req.method !== "GET" || req.accepts(["json", "html"]) !== "html") throw cause;
     if (error.retryAfter !== undefined) res.setHeader("retry-after", String(error.retryAfter));
-    const again = isKnown ? `${http.basePath}/login/${params.provider}` : null;
-    return { status: error.status, html: failurePage(detailOf(error), again) };
+    const login = isKnown ? `${http.basePath}/login/${params.provider}` : null;
+    // Checked when it was stored, and now: what is allowed may have changed.
+    return {
+      status: error.status,
+      html: failurePage(detailOf(error), { ...purpose, returnTo: http.returnTo(req, purpose.returnTo) }, login),
+    };
   }
 }
 
-/** What went wrong and how to go on, in our words: never a provider's. */
-function failurePage(message: string, again: string | null): string {
-  const retry = again === null ? "Go" : `<a href="${escapeHtml(again)}">Try again</a>, or go`;
-  return page("Sign-in did not finish", `<p>${escapeHtml(message)}.</p>\n<p>${retry} to the <a href="/">start page</a>.</p>`);
+const TITLES: Readonly<Record<TransactionPurpose["intent"], string>> = {
+  sign_in: "Sign-in did not finish",
+  link: "Linking did not finish",
+  reauthenticate: "Confirming that it is you did not finish",
+  sign_out: "Sign-out did not finish",
+};
+
+/**
+ * What went wrong and how to go on, in our words: never a provider's. Only a sign-in is begun again from here, to the same end; whoever
+ * linked an account would be led into another one's session that way, so they are led back to where they began.
+ */
+function failurePage(message: string, { intent, returnTo }: TransactionPurpose, login: string | null): string {
+  const link = (href: string, text: string) => `<a href="${escapeHtml(href)}">${text}</a>`;
+  const start = link("/", "start page");
+  const again = returnTo === "/" ? login : `${login}?${new URLSearchParams({ return_to: returnTo })}`;
+  const isSignIn = intent === "sign_in";
+  const onward = isSignIn && login !== null && again !== null ? `${link(again, "Try again")}, or go to the ${start}` : null;
+  const back = !isSignIn && returnTo !== "/" ? `${link(returnTo, "Go back")} to begin again, or go to the ${start}` : null;
+  return page(TITLES[intent], `<p>${escapeHtml(message)}.</p>\n<p>${onward ?? back ?? `Go to the ${start}`}.</p>`);
 }

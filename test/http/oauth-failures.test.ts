@@ -1,0 +1,140 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { fakeProvider, type FakeProvider, type FakeProviderOptions } from "../../lib/testing/provider/index.ts";
+import { relyingParty } from "../conformance-rp/relying-party.ts";
+import { briefly, locationOf, startProviderApp, userOf, type Person } from "../support/provider-app.ts";
+
+const closing: { close(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const each of closing.splice(0)) await each.close();
+});
+
+/** An application with two providers, and Ada signed in by the first, `one`. */
+async function start() {
+  const open = async (options?: FakeProviderOptions) => {
+    const provider = await fakeProvider(options);
+    closing.push(provider);
+    return provider;
+  };
+  const [one, two] = [await open(), await open({ user: { sub: "2", email: "other@example.com", email_verified: true } })];
+  const app = await startProviderApp({ strategies: [relyingParty(one, { name: "one" }), relyingParty(two, { name: "two" })] });
+  closing.unshift(app);
+  const ada = app.person();
+  await ada.go(await one.authorize(locationOf(await ada.go("/auth/login/one"))));
+  return { app, one, two, ada };
+}
+
+const linkUrl = async (person: Person, body: object = { return_to: "/settings?tab=2" }) =>
+  ((await (await person.send("POST", "/auth/accounts/two/link", body)).json()) as { url: string }).url;
+
+const stepUpUrl = async (person: Person) => {
+  const asked = { method: "provider", provider: "one", return_to: "/billing" };
+  return ((await (await person.send("POST", "/auth/reauthenticate", asked)).json()) as { url: string }).url;
+};
+
+const cancelAt = (provider: FakeProvider) =>
+  provider.change({ authorization: ({ code: _, ...said }) => ({ ...said, error: "access_denied" }) });
+
+/** What a page says, and where its links lead. */
+async function read(response: Response) {
+  const html = await response.text();
+  return {
+    status: response.status,
+    title: /<title>([^<]*)</.exec(html)?.[1],
+    says: /<p>([^<]*)<\/p>/.exec(html)?.[1],
+    leadsTo: [...html.matchAll(/<a href="([^"]*)">/g)].map(([, href = ""]) => href.replaceAll("&amp;", "&")),
+  };
+}
+
+describe("the page of a link that failed", () => {
+  it("leads back to where it began, never to a sign-in, which would make a second user", async () => {
+    const { two, ada } = await start();
+    cancelAt(two);
+
+    const page = await read(await ada.go(await two.authorize(await linkUrl(ada))));
+
+    expect(page).toEqual({
+      status: 401,
+      title: "Linking did not finish",
+      says: "Signing in was cancelled.",
+      leadsTo: ["/settings?tab=2", "/"],
+    });
+    expect(await userOf(ada)).not.toBeNull();
+  });
+
+  it("leads to the start page where nothing else was asked for", async () => {
+    const { two, ada } = await start();
+    cancelAt(two);
+    expect(await read(await ada.go(await two.authorize(await linkUrl(ada, {}))))).toMatchObject({ leadsTo: ["/"] });
+  });
+
+  it("comes after ten minutes, too, for the half hour in which that is known", async () => {
+    const { app, two, ada } = await start();
+    const callback = await two.authorize(await linkUrl(ada));
+    app.clock.advance(601);
+
+    const page = await read(await ada.go(callback));
+
+    expect(page).toMatchObject({ status: 401, title: "Linking did not finish", leadsTo: ["/settings?tab=2", "/"] });
+    expect(page.says).toBe("That took longer than ten minutes.");
+    expect(await app.auth.accounts.listForUser((await userOf(ada))?.id ?? "")).toHaveLength(1);
+  });
+
+  it("says so, and leads back, where the provider's account is somebody else's", async () => {
+    const { app, two, ada } = await start();
+    const eve = app.person();
+    await eve.go(await two.authorize(locationOf(await eve.go("/auth/login/two"))));
+
+    const page = await read(await ada.go(await two.authorize(await linkUrl(ada))));
+
+    expect(page).toMatchObject({ status: 409, title: "Linking did not finish", leadsTo: ["/settings?tab=2", "/"] });
+  });
+});
+
+describe("the page of a step-up that failed", () => {
+  it("has its own words, and leads back", async () => {
+    const { one, ada } = await start();
+    cancelAt(one);
+    expect(await read(await ada.go(await one.authorize(await stepUpUrl(ada))))).toMatchObject({
+      title: "Confirming that it is you did not finish",
+      leadsTo: ["/billing", "/"],
+    });
+  });
+});
+
+describe("the page of a sign-in that failed", () => {
+  it("begins it again to the same end", async () => {
+    const { app, two } = await start();
+    const eve = app.person();
+    cancelAt(two);
+    const page = await read(await eve.go(await two.authorize(locationOf(await eve.go("/auth/login/two?return_to=/deep/page?a=1%26b=2")))));
+    expect(page).toMatchObject({
+      title: "Sign-in did not finish",
+      leadsTo: ["/auth/login/two?return_to=%2Fdeep%2Fpage%3Fa%3D1%26b%3D2", "/"],
+    });
+
+    two.change({ authorization: undefined });
+    const [again = ""] = page.leadsTo;
+    const back = await eve.go(await two.authorize(locationOf(await eve.go(again))));
+    expect(await briefly(back)).toEqual([303, "/deep/page?a=1&b=2"]);
+  });
+
+  it("begins it again to the same end after ten minutes, and leads there who is signed in by then", async () => {
+    const { app, two } = await start();
+    const [eve, carol] = [app.person(), app.person()];
+    const begin = async (person: Person) => two.authorize(locationOf(await person.go("/auth/login/two?return_to=/deep")));
+    const [late, tab] = [await begin(eve), await begin(carol)];
+    await carol.go(await begin(carol));
+    app.clock.advance(601);
+
+    expect(await read(await eve.go(late))).toMatchObject({ status: 401, leadsTo: ["/auth/login/two?return_to=%2Fdeep", "/"] });
+    expect(await briefly(await carol.go(tab))).toEqual([303, "/deep"]);
+  });
+
+  it("rule 39: takes no address elsewhere along", async () => {
+    const { app, two } = await start();
+    const eve = app.person();
+    cancelAt(two);
+    const begun = await eve.go("/auth/login/two?return_to=https://evil.example/");
+    expect(await read(await eve.go(await two.authorize(locationOf(begun))))).toMatchObject({ leadsTo: ["/auth/login/two", "/"] });
+  });
+});
