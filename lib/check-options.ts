@@ -26,9 +26,10 @@ function isPlain(options: object): boolean {
   return prototype === Object.prototype || prototype === null;
 }
 
-/** Which of the known names was probably meant; `null` when none is within two letters of it. */
+/** Which of the known names was probably meant; `null` when none is within two letters of it, or begins with it. */
 export function nearest(name: string, known: readonly string[]): string | null {
-  return known.find((candidate) => distance(candidate.toLowerCase(), name.toLowerCase()) <= 2) ?? null;
+  const near = known.find((candidate) => distance(candidate.toLowerCase(), name.toLowerCase()) <= 2);
+  return near ?? (name.length > 2 ? (known.find((candidate) => candidate.toLowerCase().startsWith(name.toLowerCase())) ?? null) : null);
 }
 
 /** @throws {ConfigError} unless `value` is absent or a non-empty list of non-empty texts. */

@@ -61,7 +61,7 @@ export async function startProvider({ port, client }: ProviderOptions) {
   app.post("/sign-in/:uid", express.urlencoded({ extended: false }), async (req, res) => {
     const { login = "", cancel } = req.body as { login?: string; cancel?: string };
     if (cancel !== undefined) return provider.interactionFinished(req, res, { error: "access_denied" });
-    const accountId = login.trim().toLowerCase();
+    const accountId = login.trim().toLowerCase().replaceAll(/\s+/g, ".");
     if (!LOGIN.test(accountId)) return res.status(422).send(toText(providerPage({ app: client.url, refused: login })));
     await provider.interactionFinished(req, res, { login: { accountId } });
   });

@@ -34,7 +34,10 @@ export function messageOf(error: unknown): string {
   return redact(error instanceof Error ? error.message : String(error));
 }
 
-/** Why a store could not be asked, in our own words: those of the error, and of the outages that caused it. A driver's words may hold values. */
+/** Why a store could not be asked, in our own words: those of the error, and of the outages that caused it. Of
+ * a driver's words, which may hold values, its code alone. */
 export function outageOf({ message, cause }: StorageError): string {
-  return redact(cause instanceof StorageError ? `${message}: ${outageOf(cause)}` : message);
+  if (cause instanceof StorageError) return redact(`${message}: ${outageOf(cause)}`);
+  const { code } = (cause ?? {}) as { code?: unknown };
+  return redact(typeof code === "string" ? `${message} (${code})` : message);
 }

@@ -3,6 +3,7 @@ import type { Clock } from "../clock.ts";
 import { anonymousContext, type AuthContext } from "../core/context.ts";
 import type { Credential, Credentials, ResolvedCredential } from "../core/credentials.ts";
 import type { Events } from "../core/events.ts";
+import { outageOf } from "../core/redact.ts";
 import { AuthError, StorageError } from "../errors.ts";
 import type { Cookies } from "./cookies.ts";
 import { csrfRefusal, type CsrfConfig } from "./csrf.ts";
@@ -58,7 +59,7 @@ export function createAuthenticate({ credentials, cookies, csrf, events, clock }
 
   const refused = (error: unknown): AuthContext => {
     const failure = error instanceof AuthError ? error : new StorageError("The credential could not be checked", { cause: error });
-    if (failure instanceof StorageError) events.emit("storage.failed", { operation: "authenticate", message: failure.message });
+    if (failure instanceof StorageError) events.emit("storage.failed", { operation: "authenticate", message: outageOf(failure) });
     return anonymousContext(failure);
   };
 

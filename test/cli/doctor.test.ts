@@ -42,7 +42,7 @@ describe("latchkey doctor", () => {
     const auth = make({ strategies: [github({ clientId: "c", clientSecret: "s" })] });
     expect(await doctor({ auth })).toEqual({
       code: 0,
-      out: `note: github sends people back to ${baseUrl}/auth/callback/github; register it there, letter by letter [callback_url]\n0 problems, 0 warnings, 1 notes`,
+      out: `note: github sends people back to ${baseUrl}/auth/callback/github; register it there, letter by letter [callback_url]\n0 problems, 0 warnings, 1 note`,
       err: "",
     });
   });

@@ -19,7 +19,7 @@ export const doctorCommand = defineCommand({
       const findings = [...(await examine(application, target, io))].sort((a, b) => LEVELS.indexOf(a.level) - LEVELS.indexOf(b.level));
       for (const { level, code, message, fix } of findings) io.out(`${level}: ${message}${fix === null ? "" : `; ${fix}`} [${code}]`);
       const count = (level: Finding["level"]) => findings.filter((finding) => finding.level === level).length;
-      io.out(`${count("problem")} problems, ${count("warning")} warnings, ${count("note")} notes`);
+      io.out(LEVELS.map((level) => `${count(level)} ${level}${count(level) === 1 ? "" : "s"}`).join(", "));
       return count("problem") > 0 ? 1 : 0;
     });
   },
