@@ -18,20 +18,29 @@ export type SecretMethod = "client_secret_basic" | "client_secret_post";
 /** How the client shows who it is: called before each request to the token endpoint, which waits for it where it returns a promise. */
 export type ClientAuthentication = (...call: Parameters<openid.ClientAuth>) => unknown;
 
+/** Seconds that an assertion holds: it is shown at once. */
+const ASSERTION_TTL = 60;
+
 /**
  * `private_key_jwt`. The algorithm follows from the key: RS256, ES256, ES384, ES512 or EdDSA.
  * @param option names the option, for messages.
  * @throws {ConfigError} when the key cannot be read, or has no id.
  * @see RFC 7523, section 2.2; OpenID Connect Core 1.0, section 9.
  */
-export function privateKeyJwt(option: string, { privateKey, kid }: PrivateKeyAuthentication): ClientAuthentication {
+export function privateKeyJwt(option: string, { privateKey, kid }: PrivateKeyAuthentication, clock: Clock): ClientAuthentication {
   const key = readPrivateKey(`${option}.privateKey`, privateKey);
   assertText(`${option}.kid`, kid, "set it to the id that the provider knows the key by");
   let imported: ReturnType<typeof importPKCS8> | undefined;
+  const timed: openid.ModifyAssertionOptions = {
+    [openid.modifyAssertion](_header, payload) {
+      const now = Math.floor(clock.now() / 1000);
+      Object.assign(payload, { iat: now, nbf: now, exp: now + ASSERTION_TTL });
+    },
+  };
   return async function signedAssertion(as, client, body, headers) {
     imported ??= importPKCS8(pemOf(key), algorithmOf(key));
     // Typed as void, and in truth a promise: returned, so that it is waited for.
-    return openid.PrivateKeyJwt({ key: await imported, kid })(as, client, body, headers);
+    return openid.PrivateKeyJwt({ key: await imported, kid }, timed)(as, client, body, headers);
   };
 }
 

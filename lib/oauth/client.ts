@@ -171,7 +171,7 @@ export function resolveClient(
     clientId,
     clientSecret,
     authentication: clientAuthentication
-      ? privateKeyJwt(`${where}.clientAuthentication`, clientAuthentication)
+      ? privateKeyJwt(`${where}.clientAuthentication`, clientAuthentication, clock)
       : (defaults.authentication?.({ clientId, clock }) ?? null),
     secretMethod,
     dpop: options.dpop === undefined ? null : createDPoP(`${where}.dpop`, options.dpop, clock),

@@ -54,7 +54,7 @@ export function createDiscovery(provider: OidcProvider, client: OAuthClient): ()
 async function discover(provider: OidcProvider, client: OAuthClient): Promise<openid.Configuration> {
   const { issuer, idTokenAlgorithm: alg } = provider;
   const own = { ...(client.clientSecret === null ? {} : { client_secret: client.clientSecret }) };
-  const description = { ...own, ...(alg === undefined ? {} : { id_token_signed_response_alg: alg }) };
+  const description = { ...own, [openid.clockTolerance]: ANY_TIME, ...(alg === undefined ? {} : { id_token_signed_response_alg: alg }) };
   const config = await openid.discovery(new URL(issuer), client.clientId, description, authenticationOf(provider, client), {
     execute: engineSettings(client),
     [openid.customFetch]: plainGrantRefusals(provider, providerFetch(client.http)),
@@ -66,6 +66,12 @@ async function discover(provider: OidcProvider, client: OAuthClient): Promise<op
   }
   return config;
 }
+
+/**
+ * Seconds that openid-client's clock may differ from a provider's: it knows the machine's alone, so the times of ID tokens are left to
+ * `createIdTokenCheck`, which goes by the client's.
+ */
+const ANY_TIME = Number.MAX_SAFE_INTEGER;
 
 /**
  * How openid-client is set up: http only where allowed. Signatures are checked by `createIdTokenCheck`, because its own check does not ask

@@ -11,6 +11,8 @@ import type { ProviderKeys } from "./provider-keys.ts";
 
 /** Seconds that a provider's clock may be ahead of ours. */
 const AHEAD = 300;
+/** Seconds that it may differ from ours where a time is a bound. */
+const CLOCK_TOLERANCE = 30;
 
 /** The keys could not be had, which says nothing of what they are to check. Its code is that of what went wrong. */
 export class KeysUnavailable extends ProviderError {
@@ -19,7 +21,7 @@ export class KeysUnavailable extends ProviderError {
   }
 }
 
-/** A token endpoint's reply whose ID token openid-client found to be for us, and of now. */
+/** A token endpoint's reply whose ID token openid-client found to be for us. */
 interface CheckedReply {
   readonly access_token: string;
   readonly id_token?: string | undefined;
@@ -27,8 +29,8 @@ interface CheckedReply {
 }
 
 /**
- * What openid-client leaves open of an ID token: its signature, by the published keys or, of a provider that does it so, by the client
- * secret; the access token that it was given out with, where it names one; for whom it was made; and that it is not of the future.
+ * What openid-client leaves open of an ID token: that it is of now, by the client's clock; its signature, by the published keys or, of a provider that does it so, by the client
+ * secret; the access token that it was given out with, where it names one; and for whom it was made.
  *
  * @returns a function that resolves to the claims, to `null` without an ID token. It rejects with a `ProviderError`, one of
  *   them {@link KeysUnavailable}.
@@ -53,14 +55,30 @@ export function createIdTokenCheck({ idTokenAlgorithm }: OidcProvider, client: O
     const claims = reply.claims();
     if (!claims || reply.id_token === undefined) return null;
     const algorithm = await verify(reply.id_token);
-    const { sub, azp, at_hash, iat } = claims;
+    const { sub, azp, at_hash } = claims;
+    assertOfNow(claims, client.clock.now());
     toSubject(sub);
     if (azp !== undefined && azp !== client.clientId) throw invalidResponse(new Error("the ID token was made for another client"));
     if (at_hash !== undefined && !isHashOf(at_hash, reply.access_token, algorithm))
       throw invalidResponse(new Error("the ID token came with another access token"));
-    if (iat * 1000 > client.clock.now() + AHEAD * 1000) throw invalidResponse(new Error("the ID token is of the future"));
     return claims;
   };
+}
+
+/**
+ * Whether the person was authenticated at `since` or later (both Unix ms), as an ID token that was checked has it.
+ * @throws {ProviderError} `invalid_provider_response`.
+ */
+export function assertAuthenticatedSince({ auth_time: at }: IDToken, since: number): void {
+  if (typeof at !== "number" || (at + CLOCK_TOLERANCE) * 1000 < since)
+    throw invalidResponse(new Error("the person was not authenticated again"));
+}
+
+/** `exp` and `iat` are there and numbers: openid-client saw to it. */
+function assertOfNow({ exp, iat, nbf }: IDToken, now: number): void {
+  if ((exp + CLOCK_TOLERANCE) * 1000 <= now) throw invalidResponse(new Error("the ID token has expired"));
+  if (typeof nbf === "number" && (nbf - CLOCK_TOLERANCE) * 1000 > now) throw invalidResponse(new Error("the ID token is not valid yet"));
+  if ((iat - AHEAD) * 1000 > now) throw invalidResponse(new Error("the ID token is of the future"));
 }
 
 /** @see OpenID Connect Core 1.0, section 3.1.3.6. */

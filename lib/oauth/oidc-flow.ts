@@ -5,9 +5,9 @@ import type { OAuthClient } from "./client.ts";
 import { createDiscovery } from "./discovery.ts";
 import { bindingOf, proofsOf } from "./dpop.ts";
 import { invalidResponse } from "./failure.ts";
-import { authorizationParameters, callbackWith, checked, refreshTokenOf, secretsOf, type ProviderFlow } from "./flow.ts";
+import { authorizationParameters, callbackWith, checked, refreshTokenOf, secretsOf, tokensOf, type ProviderFlow } from "./flow.ts";
 import { assertProtocol } from "./http.ts";
-import { createIdTokenCheck, KeysUnavailable } from "./id-token.ts";
+import { assertAuthenticatedSince, createIdTokenCheck, KeysUnavailable } from "./id-token.ts";
 import { createLogoutTokenReader } from "./logout-token.ts";
 import type { OidcProvider } from "./oidc-provider.ts";
 import { mapped, toIdentity, toTokenSet, type Profile } from "./profile.ts";
@@ -58,19 +58,21 @@ export function oidcFlow(provider: OidcProvider, client: OAuthClient): ProviderF
 
     complete: (attempt, parameters) =>
       checked(
-        async () => {
+        async (secrets) => {
           const config = await discover();
           const proofs = await proofsOf(client.dpop, config);
           const reply = await openid.authorizationCodeGrant(
             config,
             callbackWith(attempt, parameters),
-            grantChecks(attempt, client, provider),
+            grantChecks(attempt, provider),
             undefined,
             proofs,
           );
-          const binding = bindingOf(client.dpop, reply);
+          const tokens = { ...toTokenSet(reply, client.clock.now()), ...bindingOf(client.dpop, reply) };
+          secrets.push(...tokensOf(tokens));
           const idToken = await checkIdToken(reply);
           if (!idToken) throw invalidResponse(new Error("the reply has no ID token"));
+          if (attempt.reauthenticate) assertAuthenticatedSince(idToken, attempt.begunAt);
           provider.checkClaims?.(idToken);
           const asked = provider.userinfo !== "never" && leavesOut(config, idToken, client);
           const userinfo = asked ? await readUserinfo(config, reply.access_token, idToken, proofs) : {};
@@ -80,7 +82,7 @@ export function oidcFlow(provider: OidcProvider, client: OAuthClient): ProviderF
           return toIdentity(await mapped(said, client.mapProfile, claims), {
             provider: client.name,
             issuer: idToken.iss,
-            tokens: { ...toTokenSet(reply, client.clock.now()), ...binding },
+            tokens,
             providerSessionId: sessionIdOf(idToken),
             assertedAt: idToken.iat * 1000,
             authenticatedAt: attempt.reauthenticate ? authTime(idToken) : null,
@@ -105,7 +107,7 @@ export function oidcFlow(provider: OidcProvider, client: OAuthClient): ProviderF
         const unchecked = await isWithoutKeys(checkIdToken(reply));
         const kept = unchecked ? { ...reply, id_token: undefined } : reply;
         return { ...toTokenSet(kept, client.clock.now(), tokens), ...binding };
-      }, [client.clientSecret, tokens.refreshToken]),
+      }, [client.clientSecret, ...tokensOf(tokens)]),
 
     speaksFor: (other) => other === issuer || provider.tenants?.has(other) === true,
 
@@ -133,14 +135,14 @@ export function oidcFlow(provider: OidcProvider, client: OAuthClient): ProviderF
   };
 }
 
-function grantChecks(attempt: Attempt, { clock }: OAuthClient, { pkce }: OidcProvider): openid.AuthorizationCodeGrantChecks {
+function grantChecks(attempt: Attempt, { pkce }: OidcProvider): openid.AuthorizationCodeGrantChecks {
   return {
     expectedState: attempt.state,
     expectedNonce: attempt.nonce,
     ...(pkce === "refused" ? {} : { pkceCodeVerifier: attempt.codeVerifier }),
     idTokenExpected: true,
-    // As old as the attempt: then the person was authenticated after it began, however long they took over it.
-    ...(attempt.reauthenticate ? { maxAge: Math.ceil((clock.now() - attempt.begunAt) / 1000) } : {}),
+    // So that the ID token has to say when the person was authenticated.
+    ...(attempt.reauthenticate ? { maxAge: 0 } : {}),
   };
 }
 
