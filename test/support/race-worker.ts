@@ -1,14 +1,14 @@
 /** The program of a process that `startRacers` starts: one race after another. It ends when its parent does. */
-import type { PrepareRacer, RaceAnswer, RaceCommand } from "./race.ts";
+import type { Numbered, PrepareRacer, RaceAnswer, RaceCommand } from "./race.ts";
 
 type Racer = Awaited<ReturnType<PrepareRacer<unknown, unknown, unknown>>>;
 
 let racer: Racer | null = null;
 
-process.on("message", (command: RaceCommand) => {
+process.on("message", ({ number, ...command }: Numbered<RaceCommand>) => {
   obey(command).then(
-    (result) => answer({ result }),
-    (error: unknown) => answer({ failure: describeError(error) }),
+    (result) => answer({ number, result }),
+    (error: unknown) => answer({ number, failure: describeError(error) }),
   );
 });
 process.on("disconnect", () => process.exit(0));
@@ -40,7 +40,7 @@ function waitUntil(at: number): void {
   while (performance.timeOrigin + performance.now() < at);
 }
 
-function answer(message: RaceAnswer): void {
+function answer(message: Numbered<RaceAnswer>): void {
   process.send?.(message);
 }
 

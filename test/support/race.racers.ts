@@ -24,3 +24,6 @@ export const fail: PrepareRacer<null, null, never> = async () => ({
 });
 
 export const crash: PrepareRacer<null, null, never> = async () => ({ run: async () => process.exit(1) });
+
+/** Is at it for longer than anybody waits. */
+export const stay: PrepareRacer<null, null, never> = async () => ({ run: () => new Promise<never>(() => {}) });

@@ -32,6 +32,20 @@ describe("races between processes", () => {
     );
   });
 
+  it("leave nothing of an earlier race to the next, also when that was given up half-way", async () => {
+    const input = { text: "mine" };
+    const abandoned = await startRacers<null, null, never>({ worker, race: "stay", input: null });
+    const round = abandoned.race(null).catch((error: Error) => error.message);
+    await abandoned.stop();
+    expect(await round).toMatch("ended during");
+    await expect(abandoned.race(null)).rejects.toThrow("have stopped");
+
+    for (let again = 0; again < 3; again += 1) {
+      expect(await raceProcesses<typeof input, typeof input>({ worker, race: "echo", input })).toEqual([input, input]);
+      await expect(raceProcesses({ worker, race: "fail", input: null })).rejects.toThrow("lost the way");
+    }
+  });
+
   it("fail as the process failed, also when it ends or there is no such race", async () => {
     await expect(raceProcesses({ worker, race: "fail", input: null })).rejects.toMatchObject({ message: "lost the way", code: "lost" });
     await expect(raceProcesses({ worker, race: "crash", input: null })).rejects.toThrow("a racer ended");

@@ -46,6 +46,9 @@ export type RaceCommand =
 /** Back from it, one for each command. */
 export type RaceAnswer = { result: unknown } | { failure: { message: string; code: unknown; stack: string | undefined } };
 
+/** A command or its answer, under the same number. */
+export type Numbered<T> = T & { readonly number: number };
+
 const ANSWER_MS = 30_000;
 
 /** How far ahead a round is set, so that each process has heard of it by then. */
@@ -53,6 +56,10 @@ const LEAD_MS = 8;
 
 /** Processes that nobody races now: to start one takes longer than many a race. */
 const idle: ChildProcess[] = [];
+
+/** Processes that have not answered yet, and how many commands. */
+const busy = new WeakMap<ChildProcess, number>();
+let commands = 0;
 
 /**
  * Has Node processes race each other over something they share: a Redis, a file. About half a second, and no time to speak of where
@@ -81,6 +88,8 @@ export async function startRacers<Input, Round, Result>({
   return {
     stop,
     async race(round) {
+      // Of a test that ran out of time and does not know yet.
+      if (stopped) throw new Error("these racers have stopped");
       const at = performance.timeOrigin + performance.now() + LEAD_MS;
       return (await all(children.map((child) => ask(child, { do: "run", round, at })))) as Result[];
     },
@@ -105,21 +114,26 @@ async function all(answers: readonly Promise<unknown>[]): Promise<unknown[]> {
 
 /** What a racer answers. One that says nothing is killed. */
 function ask(child: ChildProcess, command: RaceCommand): Promise<unknown> {
+  const number = (commands += 1);
+  busy.set(child, (busy.get(child) ?? 0) + 1);
   return new Promise((resolve, reject) => {
     const settle = (outcome: () => void) => {
       clearTimeout(timer);
       child.off("message", onMessage).off("exit", onExit);
+      busy.set(child, (busy.get(child) ?? 1) - 1);
       outcome();
     };
-    const onMessage = (answer: RaceAnswer) =>
+    const onMessage = (answer: Numbered<RaceAnswer>) => {
+      if (answer.number !== number) return;
       settle(() => ("failure" in answer ? reject(asError(answer.failure)) : resolve(answer.result)));
+    };
     const onExit = () => settle(() => reject(new Error(`a racer ended during "${command.do}"`)));
     const timer = setTimeout(() => {
       child.kill("SIGKILL");
       settle(() => reject(new Error(`a racer did not "${command.do}" within ${ANSWER_MS} ms`)));
     }, ANSWER_MS);
     child.on("message", onMessage).on("exit", onExit);
-    child.send(command, (error) => error && settle(() => reject(error)));
+    child.send({ ...command, number } satisfies Numbered<RaceCommand>, (error) => error && settle(() => reject(error)));
   });
 }
 
@@ -137,14 +151,19 @@ function hire(): ChildProcess {
   return waiting;
 }
 
+/** Sends a racer to wait, or, where it is still at something that nobody waits for any more, to its end. */
 async function dismiss(child: ChildProcess): Promise<void> {
   if (hasEnded(child)) return;
-  const exited = once(child, "exit");
-  try {
-    await ask(child, { do: "end" });
-  } catch {
+  const ended =
+    !busy.get(child) &&
+    (await ask(child, { do: "end" }).then(
+      () => true,
+      () => false,
+    ));
+  if (!ended) {
+    if (hasEnded(child)) return;
     child.kill("SIGKILL");
-    return void (await exited);
+    return void (await once(child, "exit"));
   }
   // Nor does it keep this process alive.
   child.unref();
