@@ -21,7 +21,7 @@ const DOES_NOT_HOLD = new Set([
 export function engineFailure(error: unknown, secrets: readonly string[] = []): AuthError {
   const cause = () => without(safeCause(error), secrets);
   for (let layer = error, depth = 0; layer instanceof Error && depth < 5; layer = layer.cause, depth += 1) {
-    if (layer instanceof AuthError) return layer;
+    if (layer instanceof AuthError) return cleaned(layer, secrets);
     const { error: value, code, response = layer.cause } = layer as { error?: unknown; code?: unknown; response?: unknown };
     if (response instanceof Response && isBusy(response)) return busy(response, cause());
     if (typeof value === "string") return providerFailure(value, cause());
@@ -58,6 +58,12 @@ function busy({ headers }: Response, cause: Error | undefined): ProviderError {
 /** The provider's answer does not pass our checks. */
 export function invalidResponse(cause: unknown): ProviderError {
   return new ProviderError("invalid_provider_response", "The provider's answer does not pass our checks", { cause: safeCause(cause) });
+}
+
+/** The same error: what lies under it may be the provider's words, too. */
+function cleaned(failure: AuthError, secrets: readonly string[]): AuthError {
+  if (failure.cause !== undefined) failure.cause = without(safeCause(failure.cause), secrets);
+  return failure;
 }
 
 /** What looks like a token wherever it stands: a JWT, and what follows a scheme of the Authorization header. */

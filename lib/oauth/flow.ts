@@ -71,16 +71,24 @@ export function refreshTokenOf({ refreshToken }: TokenSet): string {
   return refreshToken;
 }
 
-/** Runs an engine's step, so that only our own errors leave it, without `secrets` in them, whatever the provider says. */
-export async function checked<T>(step: () => Promise<T>, secrets: readonly (string | null)[] = []): Promise<T> {
+/**
+ * Runs an engine's step, so that only our own errors leave it, without `secrets` in them, whatever the provider says. The step may add to
+ * them, as it gets to know more.
+ */
+export async function checked<T>(step: (secrets: (string | null)[]) => Promise<T>, secrets: (string | null)[] = []): Promise<T> {
   try {
-    return await step();
+    return await step(secrets);
   } catch (error) {
     throw engineFailure(
       error,
       secrets.filter((secret) => secret !== null),
     );
   }
+}
+
+/** What tokens, given or got, must not tell a log. */
+export function tokensOf(tokens: Pick<TokenSet, "accessToken" | "refreshToken" | "idToken">): (string | null)[] {
+  return [tokens.accessToken, tokens.refreshToken, tokens.idToken];
 }
 
 /** What a sign-in must not tell a log. */

@@ -4,7 +4,16 @@ import type { OAuthClient } from "./client.ts";
 import { bindingOf, proofsOf } from "./dpop.ts";
 import { invalidResponse, statusFailure } from "./failure.ts";
 import { secretAuthentication, type ClientAuthentication } from "./client-authentication.ts";
-import { authorizationParameters, callbackWith, checked, refreshTokenOf, secretsOf, type Deviations, type ProviderFlow } from "./flow.ts";
+import {
+  authorizationParameters,
+  callbackWith,
+  checked,
+  refreshTokenOf,
+  secretsOf,
+  tokensOf,
+  type Deviations,
+  type ProviderFlow,
+} from "./flow.ts";
 import { providerFetch } from "./http.ts";
 import { mapped, toIdentity, toTokenSet, type Profile } from "./profile.ts";
 import { plainTokenReplies, type TokenDialect } from "./token-reply.ts";
@@ -84,13 +93,14 @@ export function oauth2Flow<User>(provider: OAuth2Provider<User>, client: OAuthCl
 
     complete: (attempt, parameters) =>
       checked(
-        async () => {
+        async (secrets) => {
           const answer = withoutIssuer(parameters, origin);
           const pkce = provider.pkce === "refused" ? {} : { pkceCodeVerifier: attempt.codeVerifier };
           const checks = { expectedState: attempt.state, ...pkce };
           const proofs = await proofsOf(client.dpop, config);
           const reply = await openid.authorizationCodeGrant(config, callbackWith(attempt, answer), checks, undefined, proofs);
           const tokens = { ...toTokenSet(reply, client.clock.now()), ...bindingOf(client.dpop, reply) };
+          secrets.push(...tokensOf(tokens));
           const user = await userinfo(reply.access_token);
           const said = await provider.profile(user, (url) => ask(reply.access_token, new URL(url)));
           const profile = await mapped(said, client.mapProfile, user);
@@ -103,7 +113,7 @@ export function oauth2Flow<User>(provider: OAuth2Provider<User>, client: OAuthCl
       checked(async () => {
         const reply = await openid.refreshTokenGrant(config, refreshTokenOf(tokens), undefined, await proofsOf(client.dpop, config));
         return { ...toTokenSet(reply, client.clock.now(), tokens), ...bindingOf(client.dpop, reply) };
-      }, [client.clientSecret, tokens.refreshToken]),
+      }, [client.clientSecret, ...tokensOf(tokens)]),
 
     speaksFor: (other) => other === issuer,
 

@@ -1,0 +1,92 @@
+import { afterEach, describe, expect, it } from "vitest";
+import type { TokenSet } from "../../lib/core/strategy.ts";
+import { fakeProvider, faults, type FakeProvider, type Fault } from "../../lib/testing/provider/index.ts";
+import type { OAuthStrategy } from "../../lib/oauth/strategy.ts";
+import { oauth2 } from "../../strategies/oauth2.ts";
+import { relyingParty } from "../conformance-rp/relying-party.ts";
+import { beginWith, completeWith, errorOf } from "../support/strategy-run.ts";
+
+const closing: FakeProvider[] = [];
+
+afterEach(async () => {
+  for (const provider of closing.splice(0)) await provider.close();
+});
+
+async function start(): Promise<FakeProvider> {
+  const provider = await fakeProvider({ clientSecret: SECRETS.clientSecret });
+  closing.push(provider);
+  return provider;
+}
+
+/** None of a shape that gives it away. */
+const SECRETS = { clientSecret: "client/secret+1", accessToken: "access/token+1", refreshToken: "refresh/token+1", idToken: "id/token+1" };
+
+const STRATEGIES: readonly (readonly [string, (provider: FakeProvider) => OAuthStrategy])[] = [
+  ["of OpenID Connect", (provider) => relyingParty(provider, { scope: ["openid", "profile", "offline_access"] })],
+  [
+    "of plain OAuth 2",
+    (provider) =>
+      oauth2<{ sub: string }>(
+        {
+          name: "plain",
+          authorizationEndpoint: provider.authorizationEndpoint,
+          tokenEndpoint: provider.tokenEndpoint,
+          userinfoEndpoint: provider.userinfoEndpoint,
+          scope: ["profile", "offline_access"],
+          profile: ({ sub }) => ({ subject: sub }),
+        },
+        { clientId: provider.clientId, clientSecret: provider.clientSecret },
+      ),
+  ],
+];
+
+/** Ways to repeat a text where an error could pick it up. */
+const ECHOES: readonly (readonly [string, (text: string) => Fault])[] = [
+  ["its error", (text) => faults.answer(400, { error: text })],
+  ["its error_description", (text) => faults.answer(400, { error: "invalid_grant", error_description: `<${text}> is over` })],
+  ["its error_description, encoded", (text) => faults.answer(400, { error: "invalid_grant", error_description: encodeURIComponent(text) })],
+  ["a text that is no JSON", (text) => faults.answer(200, text, { "content-type": "application/json" })],
+  ["a challenge", (text) => faults.answer(401, {}, { "www-authenticate": `Bearer error="invalid_token", error_description="${text}"` })],
+  ["a text of status 500", (text) => faults.answer(500, text)],
+];
+
+/** All that a log could say of an error. */
+function everything(error: unknown): string {
+  const layers: string[] = [];
+  for (let layer: unknown = error; layer instanceof Error; layer = layer.cause)
+    layers.push(JSON.stringify([layer.message, layer.stack, Object.entries(layer)]));
+  return layers.join("\n");
+}
+
+function expectNothingOf(error: unknown, secret: string): void {
+  expect(error).toMatchObject({ status: 502 });
+  for (const text of [secret, encodeURIComponent(secret)]) expect(everything(error)).not.toContain(text);
+}
+
+describe.each(STRATEGIES)("a strategy %s", (_, strategyOf) => {
+  describe.each(Object.entries(SECRETS))("whose provider repeats its %s", (_name, secret) => {
+    it.each(ECHOES)("rule 28: in %s of a refresh, tells no log", async (_where, echo) => {
+      const provider = await start();
+      provider.break("token", echo(secret));
+      const { accessToken, refreshToken, idToken } = SECRETS;
+      const tokens: TokenSet = { accessToken, refreshToken, idToken, accessTokenExpiresAt: 1, refreshTokenExpiresAt: null, scope: null };
+
+      expectNothingOf(await strategyOf(provider).refresh(tokens).catch((error: unknown) => error), secret); // prettier-ignore
+    });
+  });
+
+  describe.each(["access_token", "refresh_token", "id_token"])("whose provider repeats the new %s", (name) => {
+    it.each(ECHOES)("rule 28: in %s of userinfo, tells no log", async (_where, echo) => {
+      const provider = await start();
+      let secret = "";
+      provider.change({ tokens: (reply) => ((secret = String(reply[name])), reply) });
+      provider.break("userinfo", (...call) => echo(secret)(...call));
+      const strategy = strategyOf(provider);
+      const { url, session } = await beginWith(strategy);
+
+      const error = errorOf(await completeWith(strategy, session, await provider.authorize(url)));
+
+      if (secret !== "undefined") expectNothingOf(error, secret);
+    });
+  });
+});
