@@ -1,16 +1,18 @@
 import type { Clock } from "../clock.ts";
 import type { AccessToken } from "./access-token-claims.ts";
 
-/** Tokens that proved true, by their exact text, each until it expires. Bounded: two generations, the older of which goes at once. */
+/** Tokens that proved true, by their exact text, each until it expires or the keys that proved it grow old. Bounded: two generations, the older of which goes at once. */
 export interface VerifiedTokens {
   get(text: string): AccessToken | null;
-  /** @returns the token, for the caller to hand on. */
-  remember(text: string, token: AccessToken): AccessToken;
+  /** `until`: Unix ms from which on it has to prove itself again. Default: its end. @returns the token, for the caller to hand on. */
+  remember(text: string, token: AccessToken, until?: number): AccessToken;
 }
 
 interface Verified {
   readonly text: string;
   readonly token: AccessToken;
+  /** Unix ms; no later than the token's end. */
+  readonly until: number;
 }
 
 /** Some 5 MB when both generations are full. */
@@ -39,12 +41,12 @@ export function createVerifiedTokens(clock: Clock, generation = GENERATION): Ver
       const recent = young.get(tail);
       const verified = recent ?? old.get(tail);
       // What is left of the leeway is the full check's to give.
-      if (!verified || verified.text !== text || clock.now() >= verified.token.expiresAt) return null;
+      if (!verified || verified.text !== text || clock.now() >= verified.until) return null;
       if (!recent) keep(tail, verified);
       return verified.token;
     },
-    remember(text, token) {
-      keep(text.slice(-TAIL), { text, token });
+    remember(text, token, until = token.expiresAt) {
+      keep(text.slice(-TAIL), { text, token, until: Math.min(until, token.expiresAt) });
       return token;
     },
   };

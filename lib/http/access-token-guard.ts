@@ -37,7 +37,8 @@ const KINDS = new Set(["access_token"] as const);
 
 /**
  * Guards an API that is no latchkey application itself: lets access tokens of another one through, by its published keys, and sets
- * `req.auth`. No store, no `app.use(auth)`. Keys are kept ten minutes, and asked for again at most every 30 s for an unknown one.
+ * `req.auth`. No store, no `app.use(auth)`. Keys are kept ten minutes, and asked for again at most every 30 s for an unknown one; one that
+ * the issuer withdraws counts no longer than that, also for tokens that were seen before.
  *
  * @returns middleware that calls `next()`, or answers with a problem document: 401, 403 `insufficient_scope` or `insufficient_role`, or 503
  *   with `Retry-After` when the keys cannot be had.
@@ -56,14 +57,20 @@ export function accessTokenGuard(options: AccessTokenGuardOptions): Guard<Access
   assertTexts("accessTokenGuard.scope", scope);
   if (typeof fetch !== "function") throw new ConfigError("accessTokenGuard.fetch", "give a function such as the global fetch");
   const needed = { kinds: KINDS, roles: roles ? [...roles] : null, scope: [...(scope ?? [])], maxAge: null };
-  const keys = remoteKeys(resolveJwksUri(jwksUri ?? `${issuer}/auth/.well-known/jwks.json`), fetch);
+  const keys = remoteKeys(resolveJwksUri(jwksUri ?? `${issuer}/auth/.well-known/jwks.json`), fetch, clock);
   const verified = createVerifiedTokens(clock);
 
   const identify = async (req: Request) => {
     const token = bearerOf(req);
     if (token === null) throw new CredentialError("authentication_required", "Send an access token");
     if (!looksLikeJwt(token) || typeof headerOf(token).kid !== "string") throw invalidToken("This is not an access token");
-    return verified.remember(token, await verifyToken(token, keys, ALGORITHMS, { issuer, audience, now: clock.now() }));
+    let until = 0;
+    const find: JWTVerifyGetKey = async (header, jws) => {
+      const { key, goodUntil } = await keys(header, jws);
+      until = goodUntil;
+      return key;
+    };
+    return verified.remember(token, await verifyToken(token, find, ALGORITHMS, { issuer, audience, now: clock.now() }), until);
   };
 
   const admit = (token: AccessToken, req: Request, res: Response, next: (error?: unknown) => void) => {
@@ -95,18 +102,32 @@ function resolveJwksUri(uri: string): URL {
   return new URL(uri);
 }
 
+/** Ms for which keys count that were asked for once. */
+const KEYS_AGE = 600_000;
+
+/** A key of the issuer's, and the Unix ms from which on it has to be asked for again. */
+type FindKey = (...given: Parameters<JWTVerifyGetKey>) => Promise<{ key: Awaited<ReturnType<JWTVerifyGetKey>>; goodUntil: number }>;
+
 /** The issuer's keys. That they cannot be had says nothing against a token. */
-function remoteKeys(uri: URL, fetch: Fetch): JWTVerifyGetKey {
+function remoteKeys(uri: URL, fetch: Fetch, clock: Clock): FindKey {
+  let goodUntil = -Infinity;
   const bounded = providerFetch({ fetch, plainHttp: "loopback" });
   const keys = createRemoteJWKSet(uri, {
     [customFetch]: (url, init) => bounded(url, { ...init, headers: Object.fromEntries(init.headers), body: undefined }),
-    cacheMaxAge: 600_000,
+    cacheMaxAge: Infinity, // by our clock, below
     cooldownDuration: 30_000,
     timeoutDuration: 5_000,
   });
   return async (header, token) => {
     try {
-      return await keys(header, token);
+      if (clock.now() >= goodUntil) {
+        const asked = clock.now();
+        await keys.reload();
+        goodUntil = Math.max(goodUntil, asked + KEYS_AGE);
+      }
+      // As it is now: a key found among these must not count for as long as those that come while it is put to use.
+      const until = goodUntil;
+      return { key: await keys(header, token), goodUntil: until };
     } catch (cause) {
       if (cause instanceof errors.JWKSNoMatchingKey || cause instanceof errors.JWKSMultipleMatchingKeys) throw cause;
       throw new StorageError("The issuer's keys cannot be had", { cause });

@@ -12,10 +12,13 @@ describe("an API elsewhere, behind accessTokenGuard", () => {
   let issuer: Awaited<ReturnType<typeof startApp>>;
   let asked: string[];
   let down: boolean;
+  /** What the issuer publishes in place of its keys. */
+  let published: { keys: unknown[] } | null;
   beforeEach(async () => {
     issuer = await startApp({ tokens: { audience: AUDIENCE }, session: { scopes: ["read"] } });
     asked = [];
     down = false;
+    published = null;
   });
   afterEach(() => issuer.close());
 
@@ -24,6 +27,7 @@ describe("an API elsewhere, behind accessTokenGuard", () => {
     const jwksUri = `${issuer.url}/auth/.well-known/jwks.json`;
     const fetchKeys = (url: string, init: RequestInit) => {
       asked.push(url);
+      if (published) return Promise.resolve(Response.json(published));
       return down ? Promise.resolve(new Response("", { status: 500 })) : fetch(url, init);
     };
     app.use(accessTokenGuard({ issuer: ISSUER, audience: AUDIENCE, jwksUri, fetch: fetchKeys, clock: issuer.clock, ...options }));
@@ -135,6 +139,37 @@ describe("an API elsewhere, behind accessTokenGuard", () => {
     const app = api();
     for (const token of forged) await get(app, token).expect(401);
     expect(asked.length).toBeLessThanOrEqual(2);
+  });
+
+  it("rule 29: takes no token by a key that was withdrawn ten minutes ago, seen before or not", async () => {
+    const [app, token] = [api(), await tokenOf(issuer)];
+    await get(app, token).expect(200);
+    published = {
+      keys: [{ kty: "OKP", crv: "Ed25519", x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", kid: "other", alg: "EdDSA", use: "sig" }],
+    };
+    issuer.clock.advance(540);
+    const late = await tokenOf(issuer);
+    await get(app, late).expect(200);
+    issuer.clock.advance(59.999);
+    for (const shown of [token, late]) await get(app, shown).expect(200);
+    expect(asked).toHaveLength(1);
+    issuer.clock.advance(0.001);
+    for (const shown of [token, late]) expect((await get(app, shown).expect(401)).body.code).toBe("invalid_token");
+    expect(asked).toHaveLength(2);
+  });
+
+  it("rule 43: asks for the keys again after ten minutes, once for all that come, and lets nobody in meanwhile by those it had", async () => {
+    const app = api();
+    const tokens = await Promise.all(Array.from({ length: 5 }, () => tokenOf(issuer)));
+    for (const token of tokens) await get(app, token).expect(200);
+    down = true;
+    issuer.clock.advance(600);
+    expect((await get(app, tokens[0] ?? "").expect(503)).headers["retry-after"]).toBeDefined();
+    down = false;
+    asked = [];
+    await Promise.all(tokens.map((token) => get(app, token).expect(200)));
+    await Promise.all(tokens.map((token) => get(app, token).expect(200)));
+    expect(asked).toHaveLength(1);
   });
 
   it("rule 43: answers 503 while the keys cannot be had, and goes on when they can", async () => {
