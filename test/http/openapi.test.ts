@@ -104,7 +104,10 @@ describe("the description of the API", () => {
       properties: { email: { type: "string", maxLength: 320 }, transport: { enum: expect.arrayContaining(["session"]) } },
     });
     expect(paths["/auth/sessions/{id}"]?.["delete"]?.parameters).toMatchObject([{ name: "id", in: "path", required: true }]);
-    expect(paths["/auth/email/confirm"]?.["get"]?.parameters).toMatchObject([{ name: "token", in: "query", required: true }]);
+    expect(paths["/auth/email/confirm"]?.["get"]?.parameters).toMatchObject([
+      { name: "token", in: "query", required: true },
+      { name: "error", in: "query" },
+    ]);
   });
 
   it("is made once, and not sent again to who has it", async () => {
