@@ -119,7 +119,8 @@ export async function verifyTokenSignature(
   try {
     const { payload, protectedHeader } = await compactVerify(token, key, { algorithms });
     const claims: unknown = JSON.parse(Buffer.from(payload).toString());
-    if (protectedHeader.typ === TOKEN_TYPE && isClaims(claims) && claims.iss === issuer && [claims.aud].flat().includes(audience)) {
+    const type = protectedHeader.typ?.toLowerCase().replace(/^application\//, "");
+    if (type === TOKEN_TYPE && isClaims(claims) && claims.iss === issuer && [claims.aud].flat().includes(audience)) {
       return deepFreeze(claims);
     }
   } catch (cause) {

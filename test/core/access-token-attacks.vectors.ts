@@ -1,6 +1,15 @@
 /** How a vector's token is signed: with which key, under which algorithm, whatever its header says. */
 export type VectorSigner =
-  "ours" | "stranger" | "none" | "hs256 with our public key" | "hs256 with our public key as JWK" | "es256" | "half" | "flipped";
+  | "ours"
+  | "stranger"
+  | "none"
+  | "hs256 with our public key"
+  | "hs256 with our public key as JWK"
+  | "es256"
+  | "der"
+  | "half"
+  | "halves swapped"
+  | "flipped";
 
 /**
  * One attack on a verifier of access tokens, in the manner of the Wycheproof vectors: a good token, with what is changed in it. Times are
@@ -33,7 +42,7 @@ const HEADERS: readonly Omit<AttackVector, "tcId">[] = [
   { comment: "alg nOnE", header: { alg: "nOnE" }, signer: "none", result: "invalid" },
   { comment: "alg none with our signature", header: { alg: "none" }, result: "invalid" },
   { comment: "alg none without a kid", header: { alg: "none", kid: undefined }, signer: "none", result: "invalid" },
-  { comment: "alg EdDSA, no signature", signer: "none", result: "invalid" },
+  { comment: "its own alg, no signature", signer: "none", result: "invalid" },
   { comment: "alg absent", header: { alg: undefined }, result: "invalid" },
   { comment: "alg empty", header: { alg: "" }, result: "invalid" },
   { comment: "alg a number", header: { alg: 256 }, result: "invalid" },
@@ -55,9 +64,9 @@ const HEADERS: readonly Omit<AttackVector, "tcId">[] = [
     result: "invalid",
     ref: "CVE-2016-10555",
   },
-  { comment: "HS256 keyed with our public key, said to be EdDSA", signer: "hs256 with our public key", result: "invalid" },
+  { comment: "HS256 keyed with our public key, said to be what it is not", signer: "hs256 with our public key", result: "invalid" },
   { comment: "ES256 by a stranger under our kid", header: { alg: "ES256" }, signer: "es256", result: "invalid" },
-  { comment: "EdDSA by a stranger under our kid", signer: "stranger", result: "invalid" },
+  { comment: "its own alg, by a stranger under our kid", signer: "stranger", result: "invalid" },
   { comment: "kid absent", header: { kid: undefined }, result: "invalid" },
   { comment: "kid unknown", header: { kid: "another" }, result: "invalid" },
   { comment: "kid empty", header: { kid: "" }, result: "invalid" },
@@ -104,6 +113,8 @@ const HEADERS: readonly Omit<AttackVector, "tcId">[] = [
 
 const SIGNATURES: readonly Omit<AttackVector, "tcId">[] = [
   { comment: "half a signature", signer: "half", result: "invalid" },
+  { comment: "r and s, or other halves, swapped", signer: "halves swapped", result: "invalid" },
+  { comment: "ES256 in DER", signer: "der", result: "invalid", ref: "RFC 7518 section 3.4" },
   { comment: "one bit of the signature flipped", signer: "flipped", result: "invalid" },
   {
     comment: "signature of zeros",
