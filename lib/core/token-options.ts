@@ -4,7 +4,10 @@ import type { SigningKey } from "./keyset.ts";
 
 /** Switches access and refresh tokens on. */
 export interface TokensOptions {
-  /** For whom access tokens are: the API's own address, such as `https://api.example.com`. Required. */
+  /**
+   * For whom access tokens are: the API's own address, such as `https://api.example.com`. Our own routes take them, too: share it among
+   * APIs that you run. Required.
+   */
   audience: string | undefined;
   /** Who says so. Default: `baseUrl`. */
   issuer?: string | undefined;
