@@ -27,6 +27,7 @@ function strategy(changes: Partial<OAuth2Provider<User>> = {}, options: Partial<
     tokenEndpoint: `${server.baseUrl}${TOKEN_PATH}`,
     userinfoEndpoint: `${server.baseUrl}/api/v3/user`,
     scope: ["read:user"],
+    grantEnded: [{ error: "bad_refresh_token" }, { error: "bad_verification_code" }],
     profile: ({ id, login, email }) => ({ subject: id, name: login, email, emailVerified: false }),
     ...changes,
   };
