@@ -10,7 +10,8 @@ export interface CognitoOptions extends OAuthClientOptions {
 }
 
 /**
- * Sign in with a user pool of Amazon Cognito, which needs a domain of its own. Scope: `openid email profile`.
+ * Sign in with a user pool of Amazon Cognito, which needs a domain of its own. Scope: `openid email profile`. The address counts as verified
+ * if the ID token says so.
  *
  * @throws {ConfigError} when an option is unknown, missing or misshapen.
  * @see https://docs.aws.amazon.com/cognito/latest/developerguide/federation-endpoints.html

@@ -33,6 +33,7 @@ const provider: OAuth2Provider<DropboxAccount> = {
  *
  * @throws {ConfigError} when an option is unknown, missing or misshapen.
  * @see https://www.dropbox.com/developers/documentation/http/documentation#oauth2-authorize
+ * @see https://dropbox.tech/developers/using-oauth-2-0-with-offline-access for refreshing.
  */
 export function dropbox(options: OAuthClientOptions): OAuthStrategy {
   return oauth2Strategy(provider, options);

@@ -21,10 +21,12 @@ const provider: OAuth2Provider<FigmaUser> = {
 };
 
 /**
- * Sign in with Figma. Scope: `current_user:read`. The address never counts as verified: Figma does not say that it is.
+ * Sign in with Figma. Scope: `current_user:read`. The address never counts as verified: Figma does not say that it is. Tokens are refreshed at
+ * the token endpoint, which has taken the place of an endpoint of their own since May 2025.
  *
  * @throws {ConfigError} when an option is unknown, missing or misshapen.
  * @see https://developers.figma.com/docs/rest-api/authentication/
+ * @see https://developers.figma.com/docs/rest-api/changelog/ of 16 May 2025, for refreshing.
  */
 export function figma(options: OAuthClientOptions): OAuthStrategy {
   return oauth2Strategy(provider, options);

@@ -9,6 +9,7 @@ import type { OAuthStrategy } from "../lib/oauth/strategy.ts";
  *
  * @throws {ConfigError} when an option is unknown, missing or misshapen.
  * @see https://developers.line.biz/en/docs/line-login/integrate-line-login/
+ * @see https://developers.line.biz/en/docs/line-login/verify-id-token/ for HS256, of web logins alone.
  */
 export function line(options: OAuthClientOptions): OAuthStrategy {
   assertText("line.clientSecret", options?.clientSecret, "set it to the channel's secret, by which ID tokens are signed");

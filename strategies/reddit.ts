@@ -21,11 +21,13 @@ const provider: OAuth2Provider<RedditUser> = {
 };
 
 /**
- * Sign in with Reddit. Scope: `identity`. Reddit gives no address. Add `authorizationParameters: { duration: "permanent" }` for a refresh
- * token.
+ * Sign in with Reddit. Scope: `identity`. Reddit gives no address, only whether it has a verified one. Add
+ * `authorizationParameters: { duration: "permanent" }` for a refresh token, which refreshes leave as it is. Reddit knows nothing of PKCE and
+ * ignores it; it reads the Authorization header without decoding what is in it.
  *
  * @throws {ConfigError} when an option is unknown, missing or misshapen.
  * @see https://github.com/reddit-archive/reddit/wiki/OAuth2
+ * @see https://github.com/reddit-archive/reddit/blob/master/r2/r2/controllers/oauth2.py for what it takes and answers.
  */
 export function reddit(options: OAuthClientOptions): OAuthStrategy {
   return oauth2Strategy(provider, options);

@@ -24,11 +24,12 @@ const provider: OAuth2Provider<TikTokUser> = {
 
 /**
  * Sign in with TikTok; `clientId` is the client key. Scope: `user.info.basic`. TikTok gives no address, and its `open_id` is another for
- * each app. Without PKCE. The callback must be https, on localhost too.
+ * each app. Without PKCE. The callback must be https, on localhost too. Each refresh gives a new refresh token, with its own end.
  *
  * @throws {ConfigError} when an option is unknown, missing or misshapen.
  * @see https://developers.tiktok.com/doc/login-kit-web
  * @see https://developers.tiktok.com/doc/oauth-user-access-token-management
+ * @see https://developers.tiktok.com/docs/en/oauth-refresh-a-user-access-token
  */
 export function tiktok(options: OAuthClientOptions): OAuthStrategy {
   return oauth2Strategy(provider, options);

@@ -31,8 +31,8 @@ const provider: OAuth2Provider<ZoomUser> = {
 };
 
 /**
- * Sign in with Zoom. The app's own scopes hold; it needs `user:read:user`. The address never counts as verified: Zoom's `verified` is a
- * number of which it does not say what it stands for with work accounts.
+ * Sign in with Zoom. The app's own scopes hold; it needs `user:read:user`. The address never counts as verified: Zoom's `verified` is
+ * of the account (1 or 0), and says nothing of the address. Each refresh gives a new refresh token.
  *
  * @throws {ConfigError} when an option is unknown, missing or misshapen.
  * @see https://developers.zoom.us/docs/integrations/oauth/

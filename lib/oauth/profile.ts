@@ -57,6 +57,8 @@ export interface TokenReply {
   readonly id_token?: unknown;
   readonly expires_in?: unknown;
   readonly refresh_token_expires_in?: unknown;
+  /** What Keycloak and TikTok call that; 0: it lasts as long as nothing ends it. */
+  readonly refresh_expires_in?: unknown;
   readonly scope?: unknown;
 }
 
@@ -72,7 +74,9 @@ export function toTokenSet(reply: TokenReply, now: number, before: TokenSet | nu
     refreshToken: refreshToken ?? before?.refreshToken ?? null,
     idToken: text(reply.id_token, Infinity) ?? before?.idToken ?? null,
     accessTokenExpiresAt: at(reply.expires_in),
-    refreshTokenExpiresAt: at(reply.refresh_token_expires_in) ?? (refreshToken === null ? (before?.refreshTokenExpiresAt ?? null) : null),
+    refreshTokenExpiresAt:
+      at(reply.refresh_token_expires_in ?? reply.refresh_expires_in) ??
+      (refreshToken === null ? (before?.refreshTokenExpiresAt ?? null) : null),
     // RFC 6749, section 3.3: separated by spaces. GitHub uses commas.
     scope: text(reply.scope, Infinity)?.replaceAll(",", " ") ?? before?.scope ?? null,
   };

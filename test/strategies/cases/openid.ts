@@ -109,6 +109,14 @@ export const openidCases: Readonly<Record<string, ProviderCase>> = {
     issuer: "https://id.example.com/realms/acme",
     authorizationEndpoint: "https://id.example.com/realms/acme/protocol/openid-connect/auth",
     tokenEndpoint: "https://id.example.com/realms/acme/protocol/openid-connect/token",
+    tokens: {
+      ...bearer,
+      expires_in: 300,
+      refresh_expires_in: 1800,
+      "not-before-policy": 0,
+      session_state: "s1",
+      scope: "openid email profile",
+    },
   },
   cognito: {
     ...standard,
