@@ -1,4 +1,4 @@
-import { createHmac, generateKeyPairSync } from "node:crypto";
+import { createHmac, createSecretKey, generateKeyPairSync } from "node:crypto";
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify, SignJWT, type JWTHeaderParameters } from "jose";
 import { describe, expect, it } from "vitest";
 import { createAccessTokens } from "../../lib/core/access-tokens.ts";
@@ -53,6 +53,24 @@ describe("access tokens", () => {
     const keys = createLocalJWKSet({ keys: accessTokens.jwks.keys.map((key) => ({ ...key, kty: String(key.kty) })) });
     const { payload } = await jwtVerify(token, keys, { issuer: ISSUER, audience: AUDIENCE, currentDate: new Date(clock.now()) });
     expect(payload.sub).toBe("user-1");
+  });
+
+  it.each([
+    ["EdDSA", () => generateKeyPairSync("ed25519").privateKey],
+    ["ES256", () => generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey],
+    ["RS256", () => generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey],
+    ["HS256", () => createSecretKey(Buffer.from(OTHER_SECRET))],
+  ] as const)("by %s are read by us and by others, whoever wrote them", async (alg, makeKey) => {
+    const key = makeKey();
+    const { accessTokens, clock, keyset, issue } = open({ keys: [{ kid: "k", alg, key }] });
+    const { token } = await issue();
+    expect(decodeProtectedHeader(token)).toEqual({ alg, typ: "at+jwt", kid: "k" });
+    expect((await accessTokens.verify(token)).userId).toBe("user-1");
+    const expected = { issuer: ISSUER, audience: AUDIENCE, currentDate: new Date(clock.now()), algorithms: [alg], typ: "at+jwt" };
+    const { payload } = await jwtVerify(token, keyset.signing.verify, expected);
+
+    const theirs = await new SignJWT({ ...payload, sub: "user-2" }).setProtectedHeader({ alg, typ: "at+jwt", kid: "k" }).sign(key);
+    expect((await accessTokens.verify(theirs)).userId).toBe("user-2");
   });
 
   it("never outlive their session", async () => {
