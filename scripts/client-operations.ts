@@ -95,7 +95,8 @@ function inputOf(document: OpenApiDocument, operation: OpenApiOperation, used: S
   const fields = [
     ...parameters.map(({ name, required, schema }) => ({ name, required: required === true, schema })),
     ...Object.entries(body.properties ?? {}).map(([name, schema]) => ({ name, required: body.required?.includes(name) ?? false, schema })),
-  ].filter(({ name }) => name !== "error_to");
+    // A route that takes the field itself, for a round trip, limits its length.
+  ].filter(({ name, schema }) => name !== "error_to" || schema["maxLength"] !== undefined);
   const names = new Set(fields.map(({ name }) => name));
   if (names.size < fields.length) throw new Error(`${operation.operationId} takes one name in two places`);
   const lines = fields.map(

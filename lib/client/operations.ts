@@ -120,6 +120,7 @@ export interface Operations {
   /** Makes this session fresh: by the password, by a mailed code (without `code` one is sent), or by a round trip to a provider. */
   reauthenticate: {
     input: {
+      error_to?: undefined | string;
       method: "magic_code" | "provider" | "password";
       password?: undefined | string;
       code?: undefined | string;
@@ -173,7 +174,7 @@ export interface Operations {
   };
   /** Sends the browser to a provider to sign in. Never links anything. */
   loginBegin: {
-    input: { provider: string; return_to?: undefined | string };
+    input: { provider: string; return_to?: undefined | string; error_to?: undefined | string };
     output: LoginBeginAnswer;
     code:
       | CommonCode
@@ -268,7 +269,7 @@ export interface Operations {
   };
   /** Sends the browser to a provider to link that account to this user. */
   accountLink: {
-    input: { provider: string; return_to?: undefined | string };
+    input: { provider: string; error_to?: undefined | string; return_to?: undefined | string };
     output: Onward;
     code:
       | CommonCode

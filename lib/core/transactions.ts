@@ -14,6 +14,8 @@ export interface TransactionPurpose {
   readonly intent: "sign_in" | "link" | "reauthenticate" | "sign_out";
   /** Where the browser goes afterwards; checked before it was stored. */
   readonly returnTo: string;
+  /** Where it goes when that failed, with the code as `error`; checked as well. Absent: a page of ours says so. */
+  readonly errorTo?: string | undefined;
 }
 
 /** What a sign-in through a provider needs to remember while the person is away. */
@@ -97,7 +99,9 @@ export function createTransactions({ store, clock, keys, events = null }: Transa
       if (rested.provider !== key.provider) return null;
       try {
         const data = opened(record, rested);
-        return clock.now() < rested.expiresAt ? data : { session: null, intent: data.intent, returnTo: data.returnTo };
+        if (clock.now() < rested.expiresAt) return data;
+        const { intent, returnTo, errorTo } = data;
+        return { session: null, intent, returnTo, errorTo };
       } catch (error) {
         // Whoever began it under a key that was dropped since begins anew, as if it had expired: there is nothing to wait for.
         if (error instanceof StorageError) return null;

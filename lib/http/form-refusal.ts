@@ -1,9 +1,10 @@
 import type { Request, Response } from "express";
+import { z, type ZodType } from "zod";
 import type { AuthError } from "../errors.ts";
 import { readBody } from "./input.ts";
 import type { HttpEdge } from "./route.ts";
 
-/** The field of a form that says where a refusal should lead, as `return_to` says it of a success. */
+/** The field of a form, or of what begins a round trip, that says where a refusal should lead, as `return_to` says it of a success. */
 export const ERROR_TO = "error_to";
 
 /**
@@ -15,15 +16,20 @@ export async function errorTarget(req: Request, res: Response, http: HttpEdge, e
   // A guard refuses before the body is read; whatever is wrong with the body then matters no more.
   if (req.body === undefined && !req.readableDidRead) await readBody(req, res).catch(() => undefined);
   const target = (req.body as Record<string, unknown> | undefined)?.[ERROR_TO];
-  if (typeof target !== "string") return null;
+  return typeof target === "string" ? withError(req, http, target, error) : null;
+}
+
+/** `target`, safe as every return URL is, with the code as `error`. */
+export function withError(req: Request, http: HttpEdge, target: string, error: AuthError): string {
   const origin = http.origin(req);
   const url = new URL(http.returnTo(req, target), origin);
   url.searchParams.set("error", error.code);
   return url.origin === origin ? `${url.pathname}${url.search}${url.hash}` : url.href;
 }
 
-/** A body without what is meant for the router alone. */
-export function withoutErrorTarget(body: unknown): unknown {
+/** A body without what is meant for the router alone: where the route takes no such field itself. */
+export function withoutErrorTarget(body: unknown, schema: ZodType | undefined): unknown {
+  if (schema instanceof z.ZodRecord || (schema instanceof z.ZodObject && Object.hasOwn(schema.shape, ERROR_TO))) return body;
   if (typeof body !== "object" || body === null || !Object.hasOwn(body, ERROR_TO)) return body;
   const { [ERROR_TO]: _, ...rest } = body as Record<string, unknown>;
   return rest;

@@ -197,11 +197,11 @@ function bare({ $schema: _, $id: __, ...schema }: Schema): Schema {
   return schema;
 }
 
-/** Any form may say where its refusal leads. */
+/** Any form may say where its refusal leads; a route that takes the field itself says more of it. */
 function withErrorTarget(schema: Schema): Schema {
   const properties = (schema["properties"] ?? {}) as Schema;
   const target = { type: "string", description: "In a form that a page posts: where a refusal leads, with its code as `error`." };
-  return { ...schema, properties: { ...properties, [ERROR_TO]: target } };
+  return { ...schema, properties: { [ERROR_TO]: target, ...properties } };
 }
 
 function parametersOf(where: "path" | "query", schema: ZodType | undefined): Schema[] {

@@ -16,6 +16,18 @@ import { sendSession } from "./transports.ts";
 /** A call of a route that names a strategy. */
 export type StrategyCall = RouteCall<unknown, unknown, { readonly provider: string }>;
 
+/** Where whoever begins a round trip wants to be led. */
+export interface Leading {
+  readonly return_to?: string | undefined;
+  readonly error_to?: string | undefined;
+}
+
+/** Both made safe, before they are stored. */
+export function leading({ http, req }: Pick<StrategyCall, "http" | "req">, asked: Leading) {
+  const errorTo = asked.error_to === undefined ? undefined : http.returnTo(req, asked.error_to);
+  return { returnTo: http.returnTo(req, asked.return_to), ...(errorTo === undefined ? {} : { errorTo }) };
+}
+
 /**
  * Runs a strategy for some end: to sign in, to link, to authenticate again. Sends the browser to the provider, having remembered what
  * for, or is done at once with a strategy that takes a form or a token: `transport` is how the new session then travels. One write.

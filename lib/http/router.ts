@@ -44,7 +44,9 @@ export function createRouter(routes: readonly AnyRoute[], { kit, http, csrf }: R
       source: requestSource(req),
       params: route.params ? checked(route.params, { ...req.params }, "path") : undefined,
       query: route.query ? checked(route.query, { ...req.query }, "query") : undefined,
-      body: SAFE.has(route.method) ? undefined : checked(route.body ?? NO_BODY, withoutErrorTarget(await readBody(req, res)), "body"),
+      body: SAFE.has(route.method)
+        ? undefined
+        : checked(route.body ?? NO_BODY, withoutErrorTarget(await readBody(req, res), route.body), "body"),
     };
     send(req, res, await route.handle(call));
   };

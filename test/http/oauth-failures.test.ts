@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { fakeProvider, type FakeProvider, type FakeProviderOptions } from "../../lib/testing/provider/index.ts";
+import { fakeProvider, faults, type FakeProvider, type FakeProviderOptions } from "../../lib/testing/provider/index.ts";
 import { relyingParty } from "../conformance-rp/relying-party.ts";
 import { briefly, locationOf, startProviderApp, userOf, type Person } from "../support/provider-app.ts";
 
@@ -137,4 +137,62 @@ describe("the page of a sign-in that failed", () => {
     const begun = await eve.go("/auth/login/two?return_to=https://evil.example/");
     expect(await read(await eve.go(await two.authorize(locationOf(begun))))).toMatchObject({ leadsTo: ["/auth/login/two", "/"] });
   });
+});
+
+describe("error_to", () => {
+  const ERROR_TO = "/app/sign-in?step=2#form";
+  const failAt = async ({ two }: Awaited<ReturnType<typeof start>>, person: Person, path: string) => {
+    cancelAt(two);
+    return briefly(await person.go(await two.authorize(locationOf(await person.go(path)))));
+  };
+
+  it("is where a sign-in leads that failed at the provider, with the code", async () => {
+    const all = await start();
+    const eve = all.app.person();
+    const path = `/auth/login/two?${new URLSearchParams({ error_to: ERROR_TO, return_to: "/deep" })}`;
+    expect(await failAt(all, eve, path)).toEqual([303, "/app/sign-in?step=2&error=access_denied#form"]);
+
+    const late = await all.two.authorize(locationOf(await eve.go(path)));
+    all.app.clock.advance(601);
+    expect(await briefly(await eve.go(late))).toEqual([303, "/app/sign-in?step=2&error=transaction_not_found#form"]);
+    const script = await all.two.authorize(locationOf(await eve.go(path)));
+    expect(await briefly(await eve.go(script, { headers: { accept: "application/json" } }))).toEqual([401, "access_denied"]);
+  });
+
+  it("is where a sign-in leads that cannot begin", async () => {
+    const { app, two } = await start();
+    two.break("discovery", faults.answer(503));
+    expect(await briefly(await app.person().go("/auth/login/two?error_to=/sign-in"))).toEqual([303, "/sign-in?error=provider_unavailable"]);
+  });
+
+  it("is where a link and a step-up lead that failed", async () => {
+    const { one, two, ada } = await start();
+    for (const provider of [one, two]) cancelAt(provider);
+    const link = await two.authorize(await linkUrl(ada, { return_to: "/settings", error_to: "/settings?tab=2" }));
+    expect(await briefly(await ada.go(link))).toEqual([303, "/settings?tab=2&error=access_denied"]);
+    const asked = { method: "provider", provider: "one", error_to: "/billing" };
+    const { url } = (await (await ada.send("POST", "/auth/reauthenticate", asked)).json()) as { url: string };
+    expect(await briefly(await ada.go(await one.authorize(url)))).toEqual([303, "/billing?error=access_denied"]);
+  });
+
+  it("is where a form's sign-in leads, too", async () => {
+    const { app, two } = await start();
+    const eve = app.person();
+    const begun = await eve.go("/auth/login/two", {
+      method: "POST",
+      headers: { "content-type": "application/x-www-form-urlencoded", "sec-fetch-site": "same-origin" },
+      body: new URLSearchParams({ error_to: "/sign-in" }).toString(),
+    });
+    cancelAt(two);
+    expect(await briefly(await eve.go(await two.authorize(locationOf(begun))))).toEqual([303, "/sign-in?error=access_denied"]);
+  });
+
+  it.each(["https://evil.example/x", "//evil.example", "/\\evil.example", "javascript:alert(1)"])(
+    "rule 39: leads nobody to %s",
+    async (target) => {
+      const all = await start();
+      const path = `/auth/login/two?${new URLSearchParams({ error_to: target })}`;
+      expect(await failAt(all, all.app.person(), path)).toEqual([303, "/?error=access_denied"]);
+    },
+  );
 });

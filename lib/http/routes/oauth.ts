@@ -5,9 +5,10 @@ import type { TransactionPurpose } from "../../core/transactions.ts";
 import { ConfigError, RequestError } from "../../errors.ts";
 import { escapeHtml } from "../../escape-html.ts";
 import { text } from "../input.ts";
+import { withError } from "../form-refusal.ts";
 import { page } from "../page.ts";
 import { asAuthError, detailOf } from "../problem.ts";
-import { beginRoundTrip, completeRoundTrip, type StrategyCall } from "../round-trip.ts";
+import { beginRoundTrip, completeRoundTrip, leading, type Leading, type StrategyCall } from "../round-trip.ts";
 import { ESTABLISHING, HOOK, PROVIDER, RACED, RETURN_TO } from "../openapi-problems.ts";
 import { onwardSchema, signedInSchema, steppedUpSchema } from "../openapi-schemas.ts";
 import { route, type Reply } from "../route.ts";
@@ -58,17 +59,17 @@ export const oauthRoutes = [
     path: "/login/{provider}",
     summary: "Sends the browser to a provider to sign in. Never links anything.",
     params: provider,
-    query: z.strictObject({ return_to: text(2048).optional() }),
+    query: z.strictObject({ return_to: text(2048).optional(), error_to: text(2048).optional() }),
     limit: "300/1h",
     answers: {
       200: z.union([onwardSchema, signedInSchema]),
-      303: "To the provider.",
+      303: "To the provider; to `error_to` where that cannot be reached.",
       errorPage: "What went wrong, and how to go on.",
       problems: [...PROVIDER, ...ESTABLISHING],
       default: HOOK,
     },
     handle: (call) => {
-      const purpose = signIn(call, call.query.return_to);
+      const purpose = signIn(call, call.query);
       return orFailure(call, purpose, () => beginRoundTrip(call, purpose));
     },
   }),
@@ -79,7 +80,7 @@ export const oauthRoutes = [
     path: "/login/{provider}",
     summary: "Signs in with a strategy that takes a form or a token, such as passport-local or passport-jwt.",
     params: provider,
-    // As the strategy wants it: fields of a form, or a token. `return_to` and `transport` are ours.
+    // As the strategy wants it: fields of a form, or a token. `return_to`, `error_to` and `transport` are ours.
     body: z.record(z.string().max(64), z.string().max(8192)),
     limit: "300/1h",
     answers: {
@@ -89,7 +90,7 @@ export const oauthRoutes = [
       default: HOOK,
     },
     handle: (call) => {
-      const purpose = signIn(call, call.body["return_to"]);
+      const purpose = signIn(call, call.body);
       return orFailure(call, purpose, () => beginRoundTrip(call, purpose, transportIn(call.body)));
     },
   }),
@@ -104,7 +105,7 @@ export const oauthRoutes = [
     limit: "600/1h",
     answers: {
       200: z.union([signedInSchema, steppedUpSchema, z.strictObject({ linked: z.string() })]),
-      303: RETURN_TO,
+      303: "To `return_to`, or the start page; to `error_to` when it failed.",
       page: "A page that leads here again, with the cookies that stay behind when another site leads here.",
       errorPage: "What went wrong, and how to go on.",
       problems: [...PROVIDER, ...ESTABLISHING, ...RACED],
@@ -113,7 +114,7 @@ export const oauthRoutes = [
     handle: async (call) =>
       arrivesWithoutSession(call)
         ? { html: onwardPage(call.req.originalUrl) }
-        : orFailure(call, signIn(call, undefined), (tell) => completeRoundTrip(call, call.query, tell)),
+        : orFailure(call, signIn(call, {}), (tell) => completeRoundTrip(call, call.query, tell)),
   }),
 
   route({
@@ -140,8 +141,8 @@ export const oauthRoutes = [
   ...providerSignOutRoutes,
 ];
 
-function signIn({ http, req }: StrategyCall, returnTo: string | undefined) {
-  return { intent: "sign_in" as const, returnTo: http.returnTo(req, returnTo) };
+function signIn(call: StrategyCall, asked: Leading): TransactionPurpose {
+  return { intent: "sign_in", ...leading(call, asked) };
 }
 
 function transportIn({ transport }: Readonly<Record<string, string>>): SessionTransport | undefined {
@@ -162,7 +163,7 @@ function onwardPage(url: string): string {
 }
 
 /**
- * A failure is told to the log, and to somebody who looks at a page by a page.
+ * A failure is told to the log, and to somebody who looks at a page by the application's `error_to`, or a page of ours.
  * @param begun what is being done, unless `step` tells otherwise.
  */
 async function orFailure(
@@ -180,6 +181,7 @@ async function orFailure(
     kit.events.emit("sign_in.failed", { method: isKnown ? params.provider : "unknown", code: error?.code ?? "internal_error" }, { source });
     if (!error || error instanceof ConfigError || req.method !== "GET" || req.accepts(["json", "html"]) !== "html") throw cause;
     if (error.retryAfter !== undefined) res.setHeader("retry-after", String(error.retryAfter));
+    if (purpose.errorTo !== undefined) return { location: withError(req, http, purpose.errorTo, error) };
     const login = isKnown ? `${http.basePath}/login/${params.provider}` : null;
     // Checked when it was stored, and now: what is allowed may have changed.
     return {

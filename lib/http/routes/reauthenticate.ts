@@ -3,7 +3,7 @@ import { CredentialError, RequestError } from "../../errors.ts";
 import { readCookie } from "../extract.ts";
 import { text } from "../input.ts";
 import { OWN_SESSION, ownSession } from "../own-session.ts";
-import { beginRoundTrip } from "../round-trip.ts";
+import { beginRoundTrip, leading } from "../round-trip.ts";
 import { PASSWORD_CHECK, PROVIDER, RACED } from "../openapi-problems.ts";
 import { codeSentSchema, onwardSchema, steppedUpSchema } from "../openapi-schemas.ts";
 import { route } from "../route.ts";
@@ -29,6 +29,7 @@ export const reauthenticateRoutes = [
         .regex(/^[\w.-]{1,64}$/)
         .optional(),
       return_to: text(2048).optional(),
+      error_to: text(2048).optional(),
     }),
     answers: {
       200: z.union([steppedUpSchema, codeSentSchema, onwardSchema]),
@@ -51,7 +52,7 @@ export const reauthenticateRoutes = [
 
       if (body.method === "provider") {
         if (body.provider === undefined) throw new RequestError('Name the "provider"');
-        const intent = { intent: "reauthenticate" as const, returnTo, userId, sessionId: session.id };
+        const intent = { intent: "reauthenticate" as const, ...leading(call, body), userId, sessionId: session.id };
         return beginRoundTrip({ ...call, params: { provider: body.provider } }, intent);
       }
 
