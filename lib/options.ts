@@ -150,6 +150,10 @@ export function resolveOptions(options: AuthOptions, environment: string | undef
   for (const name of ["loadUser", "allowInsecureCookies", "allowTokensInBrowsers"] as const) assertFlag(name, options[name]);
   resolveMagicCodesOptions(options.magicCodes ?? {});
   const session = resolveSession(options.session ?? {}, { tokens: options.tokens !== undefined });
+  const strategies = resolveStrategies(options.strategies ?? []);
+  // Not refused: which strategies there are may depend on the environment.
+  for (const name of options.linkByEmail ?? [])
+    if (!strategies.has(name)) process.emitWarning(`latchkey: linkByEmail: there is no strategy named "${name}"`);
   return {
     ...resolveSecrets(options.secret, production),
     keyDerivation: resolveDerivation(options.keyDerivation),
@@ -157,7 +161,7 @@ export function resolveOptions(options: AuthOptions, environment: string | undef
     basePath: resolveBasePath(options.basePath),
     store,
     sweepEvery: resolveSweepEvery(options.sweepEvery),
-    strategies: resolveStrategies(options.strategies ?? []),
+    strategies,
     email: resolveEmail(options.email, production),
     appName: resolveAppName(options.appName, origin),
     emailTemplates: resolveTemplates(options.emailTemplates ?? {}),

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { memoryStore } from "../lib/adapters/memory/index.ts";
 import { consoleTransport } from "../lib/email/console.ts";
 import { ConfigError } from "../lib/errors.ts";
@@ -125,6 +125,14 @@ describe("an option", () => {
     for (const domain of ["example.com", ".example.com", "App.Example.com"])
       expect(resolveOptions({ ...production, cookie: { domain } }, "production").cookie.domain).toBe(domain);
     expect(() => resolveOptions({ ...production, email: consoleTransport({ write: () => {} }) }, "production")).not.toThrow();
+  });
+
+  it("that links accounts by a strategy that is not there is warned of", () => {
+    const warned = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+    const strategies = [{ name: "google", authenticate: () => {} }];
+    resolveOptions({ ...production, strategies, linkByEmail: ["google", "googel"] }, "production");
+    expect(warned.mock.calls.map(String)).toEqual(['latchkey: linkByEmail: there is no strategy named "googel"']);
+    warned.mockRestore();
   });
 
   it("is left as it was given", () => {
