@@ -139,6 +139,8 @@ export function openToken({ account, sealed }: AccountRecord, field: TokenField,
  * The record with a newer token set. What the provider did not send again is kept: a refresh token and an id token
  * (RFC 6749 section 6, OpenID Connect Core section 12.2), and the scope (RFC 6749 section 5.1).
  *
+ * A refresh token that the provider takes no longer is not kept over a sign-in that brings none: it would be asked with again.
+ *
  * @param claim the number of the claim that brought it, `null` for a sign-in, which is newer than all claims there are.
  */
 export function withTokens(
@@ -150,8 +152,10 @@ export function withTokens(
 ): AccountRecord {
   const { account, refresh } = record;
   const saved = claim ?? refresh?.n ?? 0;
+  const dead = account.reconnectNeeded && claim === null;
   const seal = (field: TokenField) => {
     const token = tokens[field];
+    if (token === null && dead && field === "refreshToken") return null;
     return token === null ? record.sealed[field] : sealer.seal(token, sealContext(account.id, field));
   };
   return {
@@ -160,7 +164,7 @@ export function withTokens(
       ...account,
       scope: tokens.scope ?? account.scope,
       accessTokenExpiresAt: tokens.accessTokenExpiresAt,
-      refreshTokenExpiresAt: tokens.refreshTokenExpiresAt ?? (tokens.refreshToken === null ? account.refreshTokenExpiresAt : null),
+      refreshTokenExpiresAt: tokens.refreshTokenExpiresAt ?? (tokens.refreshToken === null && !dead ? account.refreshTokenExpiresAt : null),
       reconnectNeeded: false,
       updatedAt: now,
     },

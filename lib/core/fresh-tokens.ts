@@ -82,10 +82,15 @@ export function createFreshTokens(parts: FreshTokensParts) {
   /** Refreshes under way in this process, by account: their callers share one. */
   const running = new Map<string, Promise<FreshToken>>();
 
-  /** The strategy of ours that made the account, if it is configured. */
-  const strategyOf = ({ account }: AccountRecord): ProviderStrategy | null => {
+  const namesakeOf = ({ account }: AccountRecord): ProviderStrategy | null => {
     const strategy = strategies.get(account.providerId);
     return strategy && isProviderStrategy(strategy) ? strategy : null;
+  };
+
+  /** The strategy of ours that made the account, if it is configured. One that only has the name may be another provider's by now. */
+  const strategyOf = (record: AccountRecord): ProviderStrategy | null => {
+    const strategy = namesakeOf(record);
+    return strategy?.speaksFor(record.account.issuer) ? strategy : null;
   };
 
   const handed = (record: AccountRecord, accessToken: string): FreshToken => {
@@ -116,6 +121,10 @@ export function createFreshTokens(parts: FreshTokensParts) {
   const strategysOwn = (record: AccountRecord): RefreshTokenSet => {
     const { accessTokenExpiresAt, refreshTokenExpiresAt, scope } = record.account;
     const strategy = strategyOf(record);
+    if (!strategy && namesakeOf(record))
+      throw reconnectNeeded(
+        new Error(`the account is of ${record.account.issuer}, and the strategy "${record.account.providerId}" is not`),
+      );
     if (!strategy) throw new ConflictError("refresh_unsupported", "This provider's tokens cannot be renewed: sign in there again");
     const open = (field: TokenField) => openToken(record, field, sealer);
     const before = { accessToken: open("accessToken") ?? "", idToken: open("idToken"), accessTokenExpiresAt, refreshTokenExpiresAt, scope };

@@ -6,6 +6,7 @@ import type { Identity, TokenSet } from "../../lib/core/strategy.ts";
 import { createKeyRing } from "../../lib/crypto/key-ring.ts";
 import { ProviderError, StorageError } from "../../lib/errors.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
+import { google } from "../../strategies/google.ts";
 
 const HOUR = 3600;
 
@@ -41,7 +42,7 @@ async function createLinked(fields: Partial<TokenSet> = {}) {
   const tokens: TokenSet = { ...tokenSet(1), accessTokenExpiresAt: clock.now() + HOUR * 1000, ...fields };
   const account = await accounts.link({ userId: "user-1", identity: { ...identity, tokens } });
   told.length = 0;
-  return { clock, accounts, elsewhere, account, tokens, told, waits, meanwhile, broken };
+  return { clock, accounts, elsewhere, account, tokens, told, waits, meanwhile, broken, parts };
 }
 
 function tokenSet(n: number): TokenSet {
@@ -290,6 +291,61 @@ describe("a provider's access token", () => {
     };
     expect(await accounts.freshToken("user-1", "google", { refresh })).toMatchObject({ accessToken: "access-7" });
     expect(await accounts.getTokens(account.id)).toMatchObject({ accessToken: "access-7", refreshToken: "refresh-7" });
+  });
+
+  it("has no refresh token any more after a sign-in that brought none, once the provider took the old one no longer", async () => {
+    const { accounts, clock, account } = await createLinked({ refreshTokenExpiresAt: 10 * HOUR * 1000 });
+    clock.advance(HOUR);
+    const refresh = vi.fn<RefreshTokenSet>(async () => {
+      throw new ProviderError("invalid_grant", "revoked");
+    });
+    await expect(accounts.freshToken("user-1", "google", { refresh })).rejects.toMatchObject({ code: "reconnect_needed" });
+
+    await accounts.confirm(account, { ...tokenSet(2), refreshToken: null, accessTokenExpiresAt: clock.now() + HOUR * 1000 });
+
+    expect(await accounts.getTokens(account.id)).toMatchObject({
+      accessToken: "access-2",
+      refreshToken: null,
+      refreshTokenExpiresAt: null,
+    });
+    expect(await accounts.freshToken("user-1", "google", { refresh })).toMatchObject({ accessToken: "access-2" });
+    clock.advance(HOUR);
+    await expect(accounts.freshToken("user-1", "google", { refresh })).rejects.toMatchObject({ code: "no_refresh_token" });
+    expect(refresh).toHaveBeenCalledTimes(1);
+  });
+
+  it("keeps a refresh token that is good over a sign-in that brings none", async () => {
+    const { accounts, account } = await createLinked();
+    await accounts.confirm(account, { ...tokenSet(2), refreshToken: null });
+    expect(await accounts.getTokens(account.id)).toMatchObject({ accessToken: "access-2", refreshToken: "refresh-1" });
+  });
+
+  it("rule 25: is asked for at the provider that made the account alone, whatever strategy has its name now", async () => {
+    const { account, clock, accounts, parts } = await createLinked();
+    const asked: string[] = [];
+    const strategyAt = (issuer: string) =>
+      google({
+        issuer,
+        ...{ clientId: "client", clientSecret: "secret", clock },
+        fetch: async (url) => {
+          asked.push(url);
+          throw new Error("not now");
+        },
+      });
+    const elsewhere = createAccounts({ ...parts, strategies: new Map([["google", strategyAt("https://another.example")]]) });
+    const there = createAccounts({ ...parts, strategies: new Map([["google", strategyAt(identity.issuer)]]) });
+
+    expect(await elsewhere.freshToken("user-1", "google")).toMatchObject({ accessToken: "access-1" });
+    clock.advance(HOUR);
+    await expect(elsewhere.freshToken("user-1", "google")).rejects.toMatchObject({
+      code: "reconnect_needed",
+      cause: { message: 'the account is of https://accounts.google.com, and the strategy "google" is not' },
+    });
+    expect(asked).toEqual([]);
+    // The configuration may be wrong: nothing is noted of it.
+    expect(await accounts.listForUser("user-1")).toMatchObject([{ id: account.id, reconnectNeeded: false }]);
+    await expect(there.freshToken("user-1", "google")).rejects.toMatchObject({ code: "refresh_failed" });
+    expect(asked[0]).toMatch(/^https:\/\/accounts\.google\.com\//);
   });
 
   it("keeps the refresh token that a provider does not replace", async () => {
