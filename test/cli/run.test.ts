@@ -77,6 +77,11 @@ describe("the command line", () => {
     );
   });
 
+  it("cuts a line that has no end", async () => {
+    const { err } = await run("paint", "wall", "//a:".repeat(500_000));
+    expect(err.length).toBeLessThan(5000);
+  });
+
   it.each(["postgres://ada:pa/s@s@db.example.com/app", "https://ada:pa/s@s@example.com"])(
     "rule 42: prints no password of %s",
     async (url) => {
