@@ -48,9 +48,24 @@ export async function startServersOf(backend: Backend): Promise<{ servers: Serve
   };
 }
 
-/** Set up once for a project: starts what its backend needs and tells its tests where. */
+/** Where `openPostgres` and `openMariadb` look for a server before they start one. */
+const VARIABLES = { postgres: "POSTGRES_URL", mariadb: "MYSQL_URL" } as const;
+
+/**
+ * Set up once for a project: starts what its backend needs and tells its tests where. Until its end, tests of other projects that only need
+ * a database find it, too.
+ */
 export default async function startServers(project: TestProject): Promise<() => Promise<void>> {
   const { servers, stop } = await startServersOf(project.getProvidedContext().testStore);
   project.provide("testStoreServers", servers);
-  return stop;
+  const told = Object.entries(VARIABLES).flatMap(([kind, variable]) => {
+    const address = servers[kind as keyof typeof VARIABLES];
+    if (address === undefined || process.env[variable]) return [];
+    process.env[variable] = address;
+    return [variable];
+  });
+  return async () => {
+    for (const variable of told) delete process.env[variable];
+    await stop();
+  };
 }
