@@ -102,7 +102,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "services", include: needServices, exclude: timed, sequence: { groupOrder: 1 } },
+        test: { name: "services", include: needServices, exclude: timed, isolate: false, sequence: { groupOrder: 1 } },
       },
       {
         // One file at a time, after the others: a failover must not be timed while something else takes the processor.
