@@ -21,8 +21,8 @@ const needServices = [
   "test/**/*.postgres.test.ts",
 ];
 
-/** Of those, what is timed: servers and processes that are stopped, killed or cut off. */
-const timed = ["test/adapters/**/*faults.test.ts", "test/faults/**/*.test.ts", "test/races/fresh-tokens.test.ts"];
+/** Of those, what is timed: servers and processes that are stopped, killed or cut off, and how soon they are missed and found again. */
+const timed = ["test/adapters/**/*faults.test.ts", "test/faults/!(crashes|refused-writes).test.ts", "test/races/fresh-tokens.test.ts"];
 
 /** Tests that need nothing either, but take their time: every wrong input to every route, every way of a provider, and stores in files. */
 const thorough = [
