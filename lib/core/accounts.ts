@@ -50,7 +50,7 @@ export interface Accounts {
   /** Removes all accounts of a user, the password with them. Idempotent. */
   deleteForUser(userId: string): Promise<void>;
   /**
-   * An access token that lasts another minute at least: the stored one, or a refreshed one, which is stored before it is returned.
+   * An access token that lasts another minute at least, or `minTtl`: the stored one, or a refreshed one, which is stored before it is returned.
    * Of all callers in all processes one asks the provider, up to three times while it is unavailable; the others wait for what it got, for
    * 25 s at most. A process that dies meanwhile is taken over from after 20 s. A provider that did not answer is left alone for 5 s, or for
    * as long as it said (`retryAfter`).

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Clock } from "../clock.ts";
 import type { Sealer } from "../crypto/seal.ts";
-import { AuthError, ConflictError, ProviderError, StorageError } from "../errors.ts";
+import { AuthError, ConfigError, ConflictError, ProviderError, StorageError } from "../errors.ts";
 import { accountNotFound, type AccountDirectory } from "./account-directory.ts";
 import { openToken, withTokens, type AccountRecord, type AccountSummary, type TokenField } from "./account-record.ts";
 import type { Events, RequestSource } from "./events.ts";
@@ -20,12 +20,17 @@ export interface FreshTokenOptions {
   readonly refresh?: RefreshTokenSet | undefined;
   /** Which account, when the user has several of one provider. Default: the first in id order. */
   readonly accountId?: string | undefined;
+  /**
+   * Seconds that the token must last yet: more for work that takes long. One that a provider gives for less is renewed at each call, and
+   * given as it is. Default: 60.
+   */
+  readonly minTtl?: number | undefined;
   /** An access token that the provider's API refused: it is replaced although it is not due, or has no known end. */
   readonly refused?: string | undefined;
   readonly source?: RequestSource | null | undefined;
 }
 
-/** An access token of a provider, good for another minute as far as the provider said. */
+/** An access token of a provider, good for another minute, or for `minTtl`, as far as the provider said. */
 export interface FreshToken {
   readonly accessToken: string;
   /** The scheme of the Authorization header that it goes in. */
@@ -55,8 +60,8 @@ export interface FreshTokensParts {
   readonly wait?: ((ms: number) => Promise<unknown>) | undefined;
 }
 
-/** Refreshed when no more than this is left, ms. */
-const BUFFER = 60_000;
+/** Seconds: refreshed when no more than this is left. */
+const MIN_TTL = 60;
 /** Seconds; longer than all tries of one refresh take. */
 const CLAIM_TTL = 20;
 /** What one request may take, ms: none is begun when the claim ends sooner. @see providerFetch */
@@ -101,9 +106,9 @@ export function createFreshTokens(parts: FreshTokensParts) {
   };
 
   /** The stored token, unless it is due, refused, missing, or bound to a key that its strategy has no longer. */
-  const usable = (record: AccountRecord, refused: string | undefined): FreshToken | null => {
+  const usable = (record: AccountRecord, refused: string | undefined, minTtl: number): FreshToken | null => {
     const { accessTokenExpiresAt } = record.account;
-    if (accessTokenExpiresAt !== null && clock.now() + BUFFER >= accessTokenExpiresAt) return null;
+    if (accessTokenExpiresAt !== null && clock.now() + minTtl * 1000 >= accessTokenExpiresAt) return null;
     const strategy = strategyOf(record);
     if (record.jkt !== null && strategy && strategy.dpop?.jkt !== record.jkt) return null;
     const accessToken = openToken(record, "accessToken", sealer);
@@ -217,10 +222,14 @@ export function createFreshTokens(parts: FreshTokensParts) {
 
   const refreshed = async (id: string, options: FreshTokenOptions): Promise<FreshToken> => {
     let [turns, look, waited] = [0, FIRST_LOOK, 0];
+    let before: string | null | undefined;
     for (;;) {
       const record = await directory.read(id);
       if (!record) throw accountNotFound();
-      const current = usable(record, options.refused);
+      // What came meanwhile is as fresh as the provider makes them.
+      if (before === undefined) before = record.sealed.accessToken;
+      const minTtl = record.sealed.accessToken === before ? options.minTtl : 0;
+      const current = usable(record, options.refused, minTtl ?? MIN_TTL);
       if (current) return current;
       if (record.account.reconnectNeeded) throw reconnectNeeded();
       const left = (record.refresh?.until ?? 0) - clock.now();
@@ -241,13 +250,14 @@ export function createFreshTokens(parts: FreshTokensParts) {
   };
 
   return async function freshToken(userId: string, provider: string, options: FreshTokenOptions = {}): Promise<FreshToken> {
-    const { accountId, refused } = options;
+    const { accountId, refused, minTtl = MIN_TTL } = options;
+    if (!Number.isFinite(minTtl) || minTtl < 0) throw new ConfigError("freshToken.minTtl", "give seconds, such as 300");
     const record = (await directory.allOf(userId)).find(
       ({ account }) => account.providerId === provider && !account.pending && (accountId === undefined || account.id === accountId),
     );
     if (!record) throw accountNotFound();
     const { id } = record.account;
-    const current = usable(record, refused);
+    const current = usable(record, refused, minTtl);
     if (current) return current;
     let job = running.get(id);
     if (!job) {

@@ -121,6 +121,48 @@ describe("a provider's access token", () => {
     expect(told).toMatchObject([{ type: "account.refreshed", userId: "user-1", details: { provider: "google", accountId: account.id } }]);
   });
 
+  it("is refreshed as long ahead as the caller says", async () => {
+    const { accounts, clock } = await createLinked();
+    const refresh = rotatingProvider();
+    clock.advance(HOUR - 601);
+    expect(await accounts.freshToken("user-1", "google", { refresh, minTtl: 600 })).toMatchObject({ accessToken: "access-1" });
+    clock.advance(1);
+    expect(await accounts.freshToken("user-1", "google", { refresh })).toMatchObject({ accessToken: "access-1" });
+    expect(await accounts.freshToken("user-1", "google", { refresh, minTtl: 600 })).toMatchObject({ accessToken: "access-2" });
+  });
+
+  it("may be asked for up to its last moment", async () => {
+    const { accounts, clock } = await createLinked();
+    const refresh = rotatingProvider();
+    clock.advance(HOUR - 1);
+    expect(await accounts.freshToken("user-1", "google", { refresh, minTtl: 0 })).toMatchObject({ accessToken: "access-1" });
+    clock.advance(1);
+    expect(await accounts.freshToken("user-1", "google", { refresh, minTtl: 0 })).toMatchObject({ accessToken: "access-2" });
+  });
+
+  it.each([-1, NaN, Infinity])("cannot be asked for to last %d s", async (minTtl) => {
+    const { accounts } = await createLinked();
+    await expect(accounts.freshToken("user-1", "google", { minTtl })).rejects.toMatchObject({ code: "config_error" });
+  });
+
+  it("is renewed once for all who wait, when the provider's tokens do not last as long as they want", async () => {
+    const { accounts, elsewhere, clock, meanwhile } = await createLinked();
+    clock.advance(HOUR - 100);
+    const [short, answers] = [{ ...tokenSet(2), accessTokenExpiresAt: clock.now() + 30_000 }, [] as (() => void)[]];
+    const refresh = vi.fn<RefreshTokenSet>(async () => {
+      await new Promise<void>((resolve) => answers.push(resolve));
+      return short;
+    });
+    const first = accounts.freshToken("user-1", "google", { refresh, minTtl: 7200 });
+    await vi.waitFor(() => expect(answers).toHaveLength(1));
+    meanwhile.happens = () => answers[0]?.();
+
+    const second = elsewhere.freshToken("user-1", "google", { refresh, minTtl: 7200 });
+
+    expect([await first, await second]).toMatchObject([{ accessToken: "access-2" }, { accessToken: "access-2" }]);
+    expect(refresh).toHaveBeenCalledTimes(1);
+  });
+
   it("is never due when the provider did not say until when it lasts, but is replaced when an API refused it", async () => {
     const { accounts, clock } = await createLinked({ accessTokenExpiresAt: null });
     const refresh = rotatingProvider();
