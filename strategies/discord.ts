@@ -18,6 +18,7 @@ const provider: OAuth2Provider<DiscordUser> = {
   tokenEndpoint: "https://discord.com/api/oauth2/token",
   userinfoEndpoint: "https://discord.com/api/users/@me",
   scope: ["identify", "email"],
+  asking: { prompt: "prompt" },
   profile: ({ id, username, global_name, avatar, email, verified }) => ({
     subject: id,
     name: global_name ?? username,

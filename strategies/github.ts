@@ -38,6 +38,8 @@ export function github(options: GitHubOptions): OAuthStrategy {
     tokenEndpoint: `${origin}/login/oauth/access_token`,
     userinfoEndpoint: `${api}/user`,
     scope: ["read:user", "user:email"],
+    // @see https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps#1-request-a-users-github-identity
+    asking: { prompt: "prompt", loginHint: "login" },
     grantEnded: [{ error: "bad_refresh_token" }, { error: "bad_verification_code" }],
     // The user's own `email` is the public one, which need not be verified.
     // @see https://docs.github.com/en/rest/users/emails#list-email-addresses-for-the-authenticated-user

@@ -174,7 +174,13 @@ export interface Operations {
   };
   /** Sends the browser to a provider to sign in. Never links anything. */
   loginBegin: {
-    input: { provider: string; return_to?: undefined | string; error_to?: undefined | string };
+    input: {
+      provider: string;
+      return_to?: undefined | string;
+      error_to?: undefined | string;
+      login_hint?: undefined | string;
+      prompt?: undefined | "login" | "consent" | "select_account" | "none";
+    };
     output: LoginBeginAnswer;
     code:
       | CommonCode
@@ -269,7 +275,13 @@ export interface Operations {
   };
   /** Sends the browser to a provider to link that account to this user. */
   accountLink: {
-    input: { provider: string; error_to?: undefined | string; return_to?: undefined | string };
+    input: {
+      provider: string;
+      error_to?: undefined | string;
+      return_to?: undefined | string;
+      login_hint?: undefined | string;
+      prompt?: undefined | "login" | "consent" | "select_account" | "none";
+    };
     output: Onward;
     code:
       | CommonCode

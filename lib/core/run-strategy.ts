@@ -32,6 +32,9 @@ export interface RunOptions {
   /** Ask the provider to authenticate the person anew, and check that it did. Our own OpenID strategies do; others ignore it. */
   readonly reauthenticate?: boolean | undefined;
   readonly scope?: string | readonly string[] | undefined;
+  /** As the parameters `prompt` and `login_hint` of OpenID Connect. Our own strategies know them, and those of Passport that read these options. */
+  readonly prompt?: string | undefined;
+  readonly loginHint?: string | undefined;
   /** Seconds until a strategy that says nothing has failed. Default: 10. */
   readonly timeout?: number | undefined;
 }

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { randomToken } from "../crypto/random.ts";
 import { runStrategy, speaksOAuth, withState, type Outcome, type RequestView } from "../core/run-strategy.ts";
 import type { ProviderAssertion } from "../core/provider-sessions.ts";
@@ -6,6 +7,7 @@ import type { Identity } from "../core/strategy.ts";
 import { TRANSACTION_KEPT, TRANSACTION_TTL, type TransactionData, type TransactionPurpose } from "../core/transactions.ts";
 import { CredentialError, NotFoundError, PermissionError, ProviderError } from "../errors.ts";
 import { assertKnown } from "./authenticate.ts";
+import { text } from "./input.ts";
 import { establish } from "./establish.ts";
 import { readCookie } from "./extract.ts";
 import type { Reply, RouteCall } from "./route.ts";
@@ -15,6 +17,18 @@ import { sendSession } from "./transports.ts";
 
 /** A call of a route that names a strategy. */
 export type StrategyCall = RouteCall<unknown, unknown, { readonly provider: string }>;
+
+/** What whoever begins a round trip may ask of the provider, for this once. @see OpenID Connect Core 1.0, section 3.1.2.1. */
+export const askingInput = {
+  // As long as an address may be.
+  login_hint: text(254).optional(),
+  prompt: z.enum(["login", "consent", "select_account", "none"]).optional(),
+};
+
+interface Asking {
+  readonly login_hint?: string | undefined;
+  readonly prompt?: string | undefined;
+}
 
 /** Where whoever begins a round trip wants to be led. */
 export interface Leading {
@@ -31,11 +45,13 @@ export function leading({ http, req }: Pick<StrategyCall, "http" | "req">, asked
 /**
  * Runs a strategy for some end: to sign in, to link, to authenticate again. Sends the browser to the provider, having remembered what
  * for, or is done at once with a strategy that takes a form or a token: `transport` is how the new session then travels. One write.
+ *
+ * @param asking what is asked of the provider beside.
  */
 export async function beginRoundTrip(
   call: StrategyCall,
   data: Omit<TransactionData, "session">,
-  transport?: SessionTransport,
+  { transport, asking = {} }: { transport?: SessionTransport | undefined; asking?: Asking } = {},
 ): Promise<Reply> {
   const { kit, http, req, res, params } = call;
   assertKnown(req);
@@ -45,7 +61,7 @@ export async function beginRoundTrip(
   // a provider's answer, which nobody has asked for yet.
   const body = speaksOAuth(strategyOf(call)) ? {} : (call.body ?? {});
   const [url, originalUrl] = [req.url, req.originalUrl].map((text) => text.split("?")[0]);
-  const outcome = await run(call, { req, session, query: {}, body, url, originalUrl }, data.intent);
+  const outcome = await run(call, { req, session, query: {}, body, url, originalUrl }, data.intent, asking);
   if (outcome.kind === "success") return finish(call, { ...data, session }, outcome.user, askedAt, transport);
   if (outcome.kind !== "redirect") throw refusal(outcome);
 
@@ -142,11 +158,16 @@ async function stepUp(call: StrategyCall, data: TransactionData, identity: Ident
   return { authenticated_at: instant(authenticatedAt), ...credentials };
 }
 
-function run(call: StrategyCall, view: RequestView, intent: TransactionData["intent"]): Promise<Outcome> {
+function run(call: StrategyCall, view: RequestView, intent: TransactionData["intent"], asking: Asking = {}): Promise<Outcome> {
   const { kit, http, req, params } = call;
   const strategy = strategyOf(call);
   const callbackURL = `${http.origin(req)}${http.basePath}/callback/${params.provider}`;
-  const options = { callbackURL, ...(intent === "reauthenticate" ? { reauthenticate: true } : {}) };
+  const options = {
+    callbackURL,
+    ...(intent === "reauthenticate" ? { reauthenticate: true } : {}),
+    ...(asking.prompt === undefined ? {} : { prompt: asking.prompt }),
+    ...(asking.login_hint === undefined ? {} : { loginHint: asking.login_hint }),
+  };
   return kit.telemetry.span("latchkey.strategy", { "latchkey.provider": params.provider }, () => runStrategy(strategy, view, options));
 }
 

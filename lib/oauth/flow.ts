@@ -11,7 +11,7 @@ export interface ProviderFlow {
   readonly client: OAuthClient;
   readonly issuer: string;
   /** Where to send the browser. */
-  begin(attempt: Attempt, scope: readonly string[]): Promise<URL>;
+  begin(attempt: Attempt, scope: readonly string[], asking: Asking): Promise<URL>;
   /** Who came back with `parameters`. Rejects with one of our errors. */
   complete(attempt: Attempt, parameters: URLSearchParams): Promise<Identity>;
   /** See `ProviderStrategy`. */
@@ -29,12 +29,22 @@ export function newAttempt(callbackUrl: string, begunAt: number, { reauthenticat
   return { state: randomToken(32), nonce: randomToken(32), codeVerifier: randomToken(32), callbackUrl: canonical, begunAt, reauthenticate };
 }
 
+/** What one sign-in asks for beside what all of them do. */
+export interface Asking {
+  /** As the option of the same name, which it goes before. */
+  readonly prompt?: string | undefined;
+  /** As the option of the same name, which it goes before. */
+  readonly loginHint?: string | undefined;
+}
+
 /** What a provider does otherwise than RFC 6749 and RFC 7636 have it. */
 export interface Deviations {
   /** Between scopes. Default: a space. */
   readonly scopeSeparator?: " " | "," | undefined;
   /** `refused`: it does not take PKCE's parameters, so state alone protects. Default: `used`. */
   readonly pkce?: "used" | "refused" | undefined;
+  /** What it calls the parameters `prompt` and `login_hint` of OpenID Connect. Default: it knows neither; with OpenID Connect, both. */
+  readonly asking?: { readonly [Each in keyof Asking]?: string } | undefined;
 }
 
 /** The parameters that every authorization request has. @see RFC 6749, section 4.1.1; RFC 7636, section 4.3. */
@@ -42,11 +52,14 @@ export function authorizationParameters(
   client: OAuthClient,
   attempt: Attempt,
   scope: readonly string[],
-  { scopeSeparator = " ", pkce = "used" }: Deviations = {},
+  asked: Asking,
+  { scopeSeparator = " ", pkce = "used", asking = {} }: Deviations = {},
 ): Record<string, string> {
   const challenge = { code_challenge: sha256(attempt.codeVerifier).toString("base64url"), code_challenge_method: "S256" };
   return {
     ...client.authorizationParameters,
+    ...(asking.prompt !== undefined && asked.prompt !== undefined ? { [asking.prompt]: asked.prompt } : {}),
+    ...(asking.loginHint !== undefined && asked.loginHint !== undefined ? { [asking.loginHint]: asked.loginHint } : {}),
     redirect_uri: attempt.callbackUrl,
     response_type: "code",
     state: attempt.state,

@@ -80,12 +80,12 @@ export function oauth2Flow<User>(provider: OAuth2Provider<User>, client: OAuthCl
     client,
     issuer,
 
-    begin: (attempt, scope) =>
+    begin: (attempt, scope, asked) =>
       checked(
         async () => {
           if (attempt.reauthenticate)
             throw new RequestError("This provider cannot vouch that you signed in again", "reauthentication_unsupported");
-          const url = openid.buildAuthorizationUrl(config, authorizationParameters(client, attempt, scope, provider));
+          const url = openid.buildAuthorizationUrl(config, authorizationParameters(client, attempt, scope, asked, provider));
           return provider.clientIdParameter === undefined ? url : renamed(url, "client_id", provider.clientIdParameter);
         },
         secretsOf(client, attempt),

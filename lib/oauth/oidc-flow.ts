@@ -14,6 +14,9 @@ import { mapped, toIdentity, toTokenSet, type Profile } from "./profile.ts";
 import { createProviderKeys } from "./provider-keys.ts";
 import { createUserinfoReader } from "./userinfo.ts";
 
+/** @see OpenID Connect Core 1.0, section 3.1.2.1. */
+const ASKING = { prompt: "prompt", loginHint: "login_hint" };
+
 /**
  * The authorization code flow of OpenID Connect: PKCE, state, nonce, the `iss` of the answer, the ID token's
  * signature, issuer, audience, times and access token are checked, and its subject against the one of userinfo. Userinfo is asked only for what the
@@ -33,13 +36,13 @@ export function oidcFlow(provider: OidcProvider, client: OAuthClient): ProviderF
     client,
     issuer,
 
-    begin: (attempt, scope) =>
+    begin: (attempt, scope, asked) =>
       checked(
         async () => {
           const config = await discover();
           const proofs = await proofsOf(client.dpop, config);
           const parameters = {
-            ...authorizationParameters(client, attempt, scope, provider),
+            ...authorizationParameters(client, attempt, scope, asked, { asking: ASKING, ...provider }),
             nonce: attempt.nonce,
             // OpenID Connect Core 1.0, section 3.1.2.1: max_age obliges the provider to say when it authenticated the person.
             ...(attempt.reauthenticate ? { prompt: "login", max_age: "0" } : {}),

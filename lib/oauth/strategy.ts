@@ -14,6 +14,10 @@ export interface AuthenticateOptions {
   scope?: string | readonly string[] | undefined;
   /** Have the provider authenticate the person anew, and check that it did. Default: false. */
   reauthenticate?: boolean | undefined;
+  /** How the provider should ask, this time: `login`, `consent`, `select_account` or `none`, where it knows them. Default: the option `prompt`. */
+  prompt?: string | undefined;
+  /** Whom to sign in, this time: an address or a user name. Default: the option `loginHint`. */
+  loginHint?: string | undefined;
 }
 
 /** As much of a request as is read. */
@@ -94,7 +98,7 @@ export class OAuthStrategy extends passport.Strategy implements ProviderStrategy
     if (!parameters.has("code") && !parameters.has("error")) {
       const attempt = newAttempt(absolute(callbackUrl), client.clock.now(), { reauthenticate: options.reauthenticate === true });
       const scope = typeof options.scope === "string" ? options.scope.split(" ") : (options.scope ?? client.scope);
-      const url = await this.flow.begin(attempt, scope);
+      const url = await this.flow.begin(attempt, scope, options);
       rememberAttempt(req.session, key, attempt);
       this.redirect(url.href);
       return;

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { NotFoundError } from "../../errors.ts";
 import { text } from "../input.ts";
 import { FRESH_SESSION, OWN_SESSION, ownSession } from "../own-session.ts";
-import { beginRoundTrip, leading } from "../round-trip.ts";
+import { askingInput, beginRoundTrip, leading } from "../round-trip.ts";
 import { PROVIDER } from "../openapi-problems.ts";
 import { accountSchema, freshTokenSchema, onwardSchema, successSchema } from "../openapi-schemas.ts";
 import { route } from "../route.ts";
@@ -40,11 +40,11 @@ export const accountRoutes = [
     summary: "Sends the browser to a provider to link that account to this user.",
     guard: FRESH_SESSION,
     params: z.strictObject({ provider: z.string().regex(/^[\w.-]{1,64}$/) }),
-    body: z.strictObject({ return_to: text(2048).optional(), error_to: text(2048).optional() }),
+    body: z.strictObject({ return_to: text(2048).optional(), error_to: text(2048).optional(), ...askingInput }),
     answers: { 200: onwardSchema, 303: "To the provider.", problems: PROVIDER },
     async handle(call) {
       const { id: sessionId, userId } = ownSession(call.req);
-      return beginRoundTrip(call, { intent: "link", ...leading(call, call.body), userId, sessionId });
+      return beginRoundTrip(call, { intent: "link", ...leading(call, call.body), userId, sessionId }, { asking: call.body });
     },
   }),
 

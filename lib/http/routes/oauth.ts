@@ -8,7 +8,7 @@ import { text } from "../input.ts";
 import { withError } from "../form-refusal.ts";
 import { page } from "../page.ts";
 import { asAuthError, detailOf } from "../problem.ts";
-import { beginRoundTrip, completeRoundTrip, leading, type Leading, type StrategyCall } from "../round-trip.ts";
+import { askingInput, beginRoundTrip, completeRoundTrip, leading, type Leading, type StrategyCall } from "../round-trip.ts";
 import { ESTABLISHING, HOOK, PROVIDER, RACED, RETURN_TO } from "../openapi-problems.ts";
 import { onwardSchema, signedInSchema, steppedUpSchema } from "../openapi-schemas.ts";
 import { route, type Reply } from "../route.ts";
@@ -59,7 +59,7 @@ export const oauthRoutes = [
     path: "/login/{provider}",
     summary: "Sends the browser to a provider to sign in. Never links anything.",
     params: provider,
-    query: z.strictObject({ return_to: text(2048).optional(), error_to: text(2048).optional() }),
+    query: z.strictObject({ return_to: text(2048).optional(), error_to: text(2048).optional(), ...askingInput }),
     limit: "300/1h",
     answers: {
       200: z.union([onwardSchema, signedInSchema]),
@@ -70,7 +70,7 @@ export const oauthRoutes = [
     },
     handle: (call) => {
       const purpose = signIn(call, call.query);
-      return orFailure(call, purpose, () => beginRoundTrip(call, purpose));
+      return orFailure(call, purpose, () => beginRoundTrip(call, purpose, { asking: call.query }));
     },
   }),
 
@@ -91,7 +91,7 @@ export const oauthRoutes = [
     },
     handle: (call) => {
       const purpose = signIn(call, call.body);
-      return orFailure(call, purpose, () => beginRoundTrip(call, purpose, transportIn(call.body)));
+      return orFailure(call, purpose, () => beginRoundTrip(call, purpose, { transport: transportIn(call.body) }));
     },
   }),
 
