@@ -100,7 +100,7 @@ export default defineConfig({
       ...others.map((backend) => httpOn(backend)),
       {
         extends: true,
-        test: { name: "thorough", include: thorough, exclude: needServices, sequence: { groupOrder: 1 } },
+        test: { name: "thorough", include: thorough, exclude: needServices, isolate: false, sequence: { groupOrder: 1 } },
       },
       {
         extends: true,
