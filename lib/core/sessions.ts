@@ -2,17 +2,18 @@ import type { Clock } from "../clock.ts";
 import { ownerTag } from "../crypto/hash.ts";
 import { randomToken } from "../crypto/random.ts";
 import { AuthError, CredentialError, NotFoundError, PermissionError } from "../errors.ts";
-import type { Page, RecordKey, RecordStore, Write } from "../storage/record-store.ts";
+import type { Page, RecordStore } from "../storage/record-store.ts";
 import type { Background } from "./background.ts";
-import type { Events, RequestSource, RevocationReason } from "./events.ts";
+import type { Events } from "./events.ts";
 import { createGuestUpgrade, type GuestMerge } from "./guest-upgrade.ts";
 import { createLiveSessions, keyOfSession, type LiveSessions } from "./live-sessions.ts";
 import { isMember, type Membership } from "./membership.ts";
-import { assertData, createSessionMaker, endedMeanwhile, type IssuedSession, type NewSession } from "./new-session.ts";
-import { assertUserId, sameEpoch, type Principals } from "./principals.ts";
+import { assertData, createSessionMaker, type IssuedSession, type NewSession } from "./new-session.ts";
+import type { Principals } from "./principals.ts";
 import type { ProviderSessions } from "./provider-sessions.ts";
 import type { RefreshTokenText } from "./refresh-token-text.ts";
 import { createSessionActivity } from "./session-activity.ts";
+import { createSessionEndings, type SessionEndings } from "./session-endings.ts";
 import type { SessionLife } from "./session-life.ts";
 import { secretMatches, sessionCollection, type Session, type SessionDevice } from "./session-record.ts";
 import { parseSessionId, type SessionTokens } from "./session-token.ts";
@@ -42,7 +43,7 @@ export interface SessionsConfig {
 }
 
 /** Sessions: one for each browser or native client, kept in the store, named by a token that only the client has. */
-export interface Sessions {
+export interface Sessions extends SessionEndings {
   /**
    * Makes a session. The epoch is read again after the insert and before anything is returned, so a session that raced
    * with "end all sessions" is refused. Three waits on the store, two where it keeps order.
@@ -71,25 +72,6 @@ export interface Sessions {
   count(): Promise<number>;
   /** Gives a session a new secret, and new refresh tokens: the old ones are dead at once. @throws {CredentialError} `session_rotated` when another request did so first. */
   rotate(session: Session, change?: { authenticatedAt: number; methods: readonly string[] }): Promise<IssuedSession>;
-  /** Ends one session by its public id; with `userId` only if it is theirs. @returns whether it was there. */
-  revoke(
-    id: string,
-    options?: { userId?: string | undefined; reason?: RevocationReason | undefined; source?: RequestSource | null | undefined },
-  ): Promise<boolean>;
-  /**
-   * Ends sessions by their public ids, those of one user all or none; unknown ones are no matter.
-   * @returns how many were there just before. A read each, at once, then one write for each user.
-   */
-  revokeMany(ids: readonly string[], options?: { reason?: RevocationReason; source?: RequestSource | null }): Promise<{ revoked: number }>;
-  /**
-   * Ends all sessions of a user, or all but `keep`: raises the epoch, then one command, whatever their number. The user's API keys end
-   * by the epoch too, within a minute of use.
-   * @throws {CredentialError} `session_revoked` when `keep` itself was ended before: then nothing is done.
-   */
-  revokeAll(
-    userId: string,
-    options?: { keep?: Session | undefined; reason?: RevocationReason | undefined; source?: RequestSource | null | undefined },
-  ): Promise<void>;
   /** Sets the device label. @returns whether the session is there. */
   setDevice(id: string, label: string | null): Promise<boolean>;
   /** Moves a session to a tenant the `membership` callback admits the user to, with a new secret. @throws {PermissionError} `not_a_member`. */
@@ -129,6 +111,7 @@ export function createSessions(parts: SessionsParts): Sessions {
   const { load, isLive, change, remember } = sessions;
   const make = createSessionMaker({ ...parts, sessions });
   const touch = createSessionActivity({ ...parts, sessions });
+  const endings = createSessionEndings({ ...parts, sessions });
   const upgrade = createGuestUpgrade({ ...parts, sessions, make, onGuestMerge: config.onGuestMerge });
 
   /** A new secret, and whatever `next` changes with it, if the session still has the secret it was resolved with. */
@@ -181,6 +164,7 @@ export function createSessions(parts: SessionsParts): Sessions {
 
     touch,
     upgrade,
+    ...endings,
 
     async get(id) {
       const key = parseSessionId(id);
@@ -223,46 +207,6 @@ export function createSessions(parts: SessionsParts): Sessions {
     rotate: (session, fresh) =>
       reissue(session, (current) => (fresh ? { ...current, authenticatedAt: fresh.authenticatedAt, methods: fresh.methods } : current)),
 
-    async revoke(id, { userId, reason = "revoked", source = null } = {}) {
-      const key = parseSessionId(id);
-      if (!key || (userId !== undefined && key.partition !== ownerTag(userId))) return false;
-      const taken = await store.take(sessionCollection, key);
-      if (!taken) return false;
-      // Gone is gone, also when it was one that nobody could read.
-      const [record] = sessions.readable([taken]);
-      events.emit(
-        "session.revoked",
-        { sessionId: id, reason },
-        { userId: record?.session.userId ?? userId ?? null, tenantId: record?.session.tenantId ?? null, source },
-      );
-      return true;
-    },
-
-    async revokeMany(ids, { reason = "revoked", source = null } = {}) {
-      const named = [...new Set(ids)].map((id) => ({ id, key: parseSessionId(id) }));
-      const asked = named.flatMap(({ id, key }) => (key ? [{ id, key }] : []));
-      const stored = await Promise.all(asked.map(({ key }) => store.get(sessionCollection, key)));
-      const there = asked.flatMap((each, index) => (stored[index] ? [{ ...each, stored: stored[index] }] : []));
-      const commitOf = (partition: string) =>
-        there.flatMap<Write>(({ key }) => (key.partition === partition ? [{ op: "delete", in: sessionCollection, key }] : []));
-      const partitions = new Set(there.map(({ key }) => key.partition));
-      await Promise.all([...partitions].map((partition) => store.commit(commitOf(partition))));
-      for (const { id, stored: gone } of there) {
-        const [record] = sessions.readable([gone]);
-        const subject = { userId: record?.session.userId ?? null, tenantId: record?.session.tenantId ?? null, source };
-        events.emit("session.revoked", { sessionId: id, reason }, subject);
-      }
-      return { revoked: there.length };
-    },
-
-    async revokeAll(userId, { keep, reason = "revoked_all", source = null } = {}) {
-      assertUserId(userId);
-      const partition = ownerTag(userId);
-      const kept = keep ? await raiseAllBut(userId, keyOfSession(keep.id)) : await principals.raiseEpoch(userId).then(() => null);
-      await store.commit([{ op: "clear", in: sessionCollection, partition, ...(kept ? { keep: kept.id } : {}) }]);
-      events.emit("session.revoked", { sessionId: null, reason }, { userId, source });
-    },
-
     async setDevice(id, label) {
       const key = parseSessionId(id);
       if (!key) return false;
@@ -303,19 +247,6 @@ export function createSessions(parts: SessionsParts): Sessions {
 
     sweep: (options) => store.sweep(options),
   };
-
-  /**
-   * Raises the epoch under every session but one, which moves on with it. One that was ended already, by an epoch raised before,
-   * is not brought back, and ends nothing: of two sessions that each want to be the last one, one is.
-   */
-  async function raiseAllBut(userId: string, key: RecordKey): Promise<RecordKey> {
-    const [{ epoch }, record] = await Promise.all([principals.activeStanding(userId), load(key)]);
-    if (key.partition !== ownerTag(userId) || !record || !isLive(record) || !sameEpoch(record.session.epoch, epoch)) throw endedMeanwhile();
-    if (!(await principals.raiseEpoch(userId, epoch[0]))) throw endedMeanwhile();
-    const next: Session["epoch"] = [epoch[0] + 1, epoch[1]];
-    await change(key, (current) => ({ ...current, session: { ...current.session, epoch: next } }));
-    return key;
-  }
 }
 
 function failed(failure: AuthError): Resolution {
