@@ -117,7 +117,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
       ? { ...config.session, life: { ...config.session.life, refreshTtl: config.tokens.refreshTtl } }
       : config.session;
   const sessionTokens = createSessionTokens(keys);
-  const providerSessions = createProviderSessions({ store, clock });
+  const providerSessions = createProviderSessions({ store, clock, strategies: config.strategies });
   const sessions = createSessions({
     store,
     live,

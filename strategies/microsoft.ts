@@ -25,6 +25,10 @@ const tenants: Tenants = {
     return typeof tid === "string" && TENANT_ID.test(tid) ? TEMPLATE.replace("{tenantid}", tid) : null;
   },
   has: isTenants,
+  // Entra's sign-out by frame has a `sid` alone. It is a random GUID, made by Entra itself whichever the directory: nobody who runs one
+  // chooses it, no two sessions share it, and to guess it is hopeless. The issuer would add nothing to it, being public.
+  // @see https://learn.microsoft.com/en-us/entra/identity-platform/v2-protocols-oidc#single-sign-out
+  sidIssuer: AUTHORITY,
 };
 
 function isTenants(issuer: string): boolean {

@@ -4,6 +4,7 @@ import { StorageError } from "../errors.ts";
 import { decodeJson, encodeJson, partitionedCollection } from "../storage/collection.ts";
 import type { RecordKey, RecordStore, StoredRecord } from "../storage/record-store.ts";
 import type { Session } from "./session-record.ts";
+import { isProviderStrategy } from "./strategy.ts";
 
 /** A session at a provider: what its `sid` means is up to the issuer. */
 export interface ProviderSessionName {
@@ -54,6 +55,8 @@ export interface ProviderSessions {
 export interface ProviderSessionsParts {
   readonly store: RecordStore;
   readonly clock: Clock;
+  /** The configured strategies, by name: what says under what a session's name is one. Default: none, so each issuer has names of its own. */
+  readonly strategies?: ReadonlyMap<string, object> | undefined;
 }
 
 /**
@@ -69,7 +72,16 @@ const ENDING = "ended";
 /** Seconds that an ending is kept: longer than a sign-in takes once the provider is asked. */
 const ENDING_TTL = 600;
 
-export function createProviderSessions({ store, clock }: ProviderSessionsParts): ProviderSessions {
+export function createProviderSessions({ store, clock, strategies = new Map() }: ProviderSessionsParts): ProviderSessions {
+  const sidIssuers = [...strategies.values()].flatMap((strategy) =>
+    isProviderStrategy(strategy) && typeof strategy.sidIssuer === "string" ? [{ strategy, sidIssuer: strategy.sidIssuer }] : [],
+  );
+
+  const sessionPartition = ({ issuer, sid }: ProviderSessionName) => {
+    const under = sidIssuers.find(({ strategy }) => strategy.speaksFor(issuer))?.sidIssuer ?? issuer;
+    return partitionOf({ issuer: under, sid });
+  };
+
   const markEnding = async (partition: string, issuedAt: number | null) => {
     const now = clock.now();
     const record = { partition, id: ENDING, value: encodeJson([issuedAt, now]), expiresAt: now + ENDING_TTL * 1000 };
@@ -126,7 +138,7 @@ function ends(record: StoredRecord, { issuedAt, askedAt }: ProviderAssertion): b
 }
 
 /** Each part behind its length, so that no two pairs run together to the same text. */
-function sessionPartition({ issuer, sid }: ProviderSessionName): string {
+function partitionOf({ issuer, sid }: ProviderSessionName): string {
   return sha256(`${Buffer.byteLength(issuer)}:${issuer}${sid}`).toString("base64url");
 }
 

@@ -90,6 +90,11 @@ export interface ProviderStrategy {
   readonly issuer: string;
   /** Whether accounts kept under this issuer are made through it, too: its own, or one of its tenants'. Asks nobody. */
   speaksFor(issuer: string): boolean;
+  /**
+   * Under what the names (`sid`) of sessions at all of its tenants are one set, so that a sign-out by frame may leave out whose it is. Absent
+   * or `null`: each issuer has names of its own.
+   */
+  readonly sidIssuer?: string | null | undefined;
   /** How the provider sends its answer: in the query of a GET, or (`form_post`) in a cross-site POST. */
   readonly responseMode: "query" | "form_post";
   /** What its access tokens are shown with. Absent or `null`: they are bearer tokens. */

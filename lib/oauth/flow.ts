@@ -10,6 +10,8 @@ import { engineFailure } from "./failure.ts";
 export interface ProviderFlow {
   readonly client: OAuthClient;
   readonly issuer: string;
+  /** See `ProviderStrategy`. */
+  readonly sidIssuer: string | null;
   /** Where to send the browser. */
   begin(attempt: Attempt, scope: readonly string[], asking: Asking): Promise<URL>;
   /** Who came back with `parameters`. Rejects with one of our errors. */

@@ -79,6 +79,7 @@ export function oauth2Flow<User>(provider: OAuth2Provider<User>, client: OAuthCl
   return {
     client,
     issuer,
+    sidIssuer: null,
 
     begin: (attempt, scope, asked) =>
       checked(

@@ -35,6 +35,7 @@ export function oidcFlow(provider: OidcProvider, client: OAuthClient): ProviderF
   return {
     client,
     issuer,
+    sidIssuer: provider.tenants?.sidIssuer ?? null,
 
     begin: (attempt, scope, asked) =>
       checked(

@@ -12,6 +12,11 @@ export interface Tenants {
   issuerOf(inMetadata: string, claims: Readonly<Record<string, unknown>>): string | null;
   /** Whether accounts may be kept under it: what ID tokens can say. */
   has(issuer: string): boolean;
+  /**
+   * Set where one authority makes the session names (`sid`) of all tenants, so that none is of two, and names them without their issuer in a
+   * sign-out by frame: what to keep them under instead. Default: each issuer has names of its own.
+   */
+  readonly sidIssuer?: string | undefined;
 }
 
 /** A provider of OpenID Connect, as data. What is not here is in its metadata. */

@@ -43,6 +43,7 @@ interface StrategyRequest {
 export class OAuthStrategy extends passport.Strategy implements ProviderStrategy {
   override readonly name: string;
   readonly issuer: string;
+  readonly sidIssuer: string | null;
   readonly responseMode: "query" | "form_post";
   readonly dpop: ProofKey | null;
   /** Not private: Passport runs strategies on objects that inherit from them. @internal */
@@ -53,6 +54,7 @@ export class OAuthStrategy extends passport.Strategy implements ProviderStrategy
     this.flow = flow;
     this.name = flow.client.name;
     this.issuer = flow.issuer;
+    this.sidIssuer = flow.sidIssuer;
     this.responseMode = flow.client.responseMode;
     this.dpop = flow.client.dpop;
   }

@@ -231,6 +231,8 @@ describe("front-channel logout", () => {
 
     expect((await ada.go(frame("https://evil.example", sid), FRAME)).status).toBe(400);
     expect((await ada.go(`/auth/logout/oidc/frame?iss=${provider.issuer}`, FRAME)).status).toBe(400);
+    // Its issuers make their own names: another could have made the same.
+    expect((await ada.go(`/auth/logout/oidc/frame?sid=${sid}`, FRAME)).status).toBe(400);
     expect((await ada.go(frame(provider.issuer, `${sid}x`), FRAME)).status).toBe(200);
     expect((await userOf(ada))?.name).toBe("ada");
   });

@@ -10,6 +10,8 @@ import { route } from "../route.ts";
  * cookies into no other site's frame, so the session is found by what the provider calls its own; it is a GET that ends one, because the
  * specification has it so, and whoever does not know a `sid` ends nothing. Where a provider has the back channel this is not there.
  *
+ * One that makes the names of all its tenants' sessions itself may leave `iss` out: it is `sid` that nobody can guess.
+ *
  * @see OpenID Connect Front-Channel Logout 1.0, section 3.
  */
 export const frontChannelLogoutRoute = route({
@@ -18,7 +20,7 @@ export const frontChannelLogoutRoute = route({
   path: "/logout/{provider}/frame",
   summary: "What a provider without back-channel logout shows in a frame when somebody signs out there.",
   params: z.strictObject({ provider: z.string().regex(/^[\w.-]{1,64}$/) }),
-  query: z.looseObject({ iss: text(2048), sid: text(1024) }),
+  query: z.looseObject({ iss: text(2048).optional(), sid: text(1024) }),
   limit: "300/1h",
   answers: {
     page: "An empty page, which the provider alone may frame.",
@@ -29,8 +31,10 @@ export const frontChannelLogoutRoute = route({
     if (!strategy || !isProviderStrategy(strategy) || !(await strategy.signsOutByFrame())) {
       throw new NotFoundError("There is no such provider, or it tells of sign-outs by itself", "provider_not_found");
     }
-    if (!strategy.speaksFor(iss)) throw new RequestError("That is another issuer");
-    await kit.providerLogout.withSession({ issuer: iss, sid }, { source });
-    return { html: page("Signed out", ""), framedBy: new URL(iss).origin };
+    if (iss !== undefined && !strategy.speaksFor(iss)) throw new RequestError("That is another issuer");
+    const issuer = iss ?? strategy.sidIssuer;
+    if (typeof issuer !== "string") throw new RequestError('Give the "iss": this provider names sessions by it');
+    await kit.providerLogout.withSession({ issuer, sid }, { source });
+    return { html: page("Signed out", ""), framedBy: new URL(issuer).origin };
   },
 });
