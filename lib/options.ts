@@ -10,7 +10,8 @@ import { resolveSweepEvery } from "./core/sweeper.ts";
 import { resolveTokensOptions, type TokensConfig, type TokensOptions } from "./core/token-options.ts";
 import { resolveTelemetry, type Telemetry } from "./core/telemetry.ts";
 import type { UserStore } from "./core/users.ts";
-import { emailTemplates, type EmailTemplates } from "./email/messages.ts";
+import { resolveAppName, resolveEmail, resolveTemplates } from "./email-options.ts";
+import type { EmailTemplates } from "./email/messages.ts";
 import type { KeyDerivation } from "./crypto/key-ring.ts";
 import type { EmailTransport } from "./email/transport.ts";
 import { ConfigError } from "./errors.ts";
@@ -247,38 +248,6 @@ function resolveStrategies(strategies: readonly Strategy[]): ReadonlyMap<string,
     byName.set(name, strategy);
   }
   return byName;
-}
-
-function resolveEmail(email: EmailTransport | undefined, production: boolean): EmailTransport | null {
-  if (email !== undefined && typeof email?.send !== "function")
-    throw new ConfigError(
-      "email",
-      "give a transport, such as smtpTransport({ transporter, from }), or an object of your own with send(message)",
-    );
-  if (production && email?.delivers === false)
-    throw new ConfigError(
-      "email",
-      "prints codes instead of mailing them: use another in production, such as smtpTransport({ transporter, from })",
-    );
-  return email ?? null;
-}
-
-function resolveAppName(appName: string | undefined, origin: string | null): string {
-  if (appName === undefined || appName === "") return origin ? new URL(origin).hostname : "localhost";
-  // It goes into the subjects of mails.
-  if (typeof appName !== "string" || appName.length > 100 || /\p{Cc}/u.test(appName))
-    throw new ConfigError("appName", "give one line of up to 100 characters");
-  return appName;
-}
-
-function resolveTemplates(own: Partial<EmailTemplates>): EmailTemplates {
-  assertOptions("emailTemplates", own, Object.keys(emailTemplates));
-  const given = Object.entries(own).filter(([, template]) => template !== undefined);
-  for (const [name, template] of given) {
-    if (typeof template !== "function")
-      throw new ConfigError(`emailTemplates.${name}`, "give a function that returns { subject, text, html }");
-  }
-  return { ...emailTemplates, ...Object.fromEntries(given) };
 }
 
 function resolveUsers(users: UserStore | undefined): UserStore | null {
