@@ -185,6 +185,18 @@ describe("a provider's access token", () => {
     expect(refresh).toHaveBeenCalledTimes(1);
   });
 
+  it("rule 27: is claimed by one of all processes that saw it due at the same moment", async () => {
+    const { clock, parts, account, accounts } = await createLinked();
+    const refresh = rotatingProvider();
+    clock.advance(HOUR);
+    const processes = Array.from({ length: 8 }, () => createAccounts(parts));
+    const given = await Promise.all(processes.map((each) => each.freshToken("user-1", "google", { refresh })));
+
+    expect(new Set(given.map(({ accessToken }) => accessToken))).toEqual(new Set(["access-2"]));
+    expect(refresh).toHaveBeenCalledTimes(1);
+    expect(await accounts.getTokens(account.id)).toMatchObject({ refreshToken: "refresh-2" });
+  });
+
   it("rule 27: is what another process gets, for those who ask while it does", async () => {
     const { accounts, elsewhere, clock, account, told, waits, meanwhile } = await createLinked();
     const refresh = rotatingProvider();

@@ -233,6 +233,24 @@ describe("a provider's tokens", () => {
     expect(fake.requests.filter((request) => request === "POST /token")).toHaveLength(2);
   });
 
+  it("rule 33: are renewed for their owner's session alone", async () => {
+    const app = await start();
+    const ada = await signIn(app);
+    const id = (await userOf(ada))?.id ?? "";
+    const { key } = await app.auth.apiKeys.create({ userId: id, name: "ci", scopes: [] });
+    const before = fake.requests.length;
+    const guest = app.person();
+    await guest.send("POST", "/auth/guest", {});
+    const anonymous = app.person();
+    const refresh = "/auth/accounts/google/refresh";
+
+    expect(await briefly(await anonymous.send("POST", refresh, {}))).toEqual([401, "authentication_required"]);
+    expect(await briefly(await guest.send("POST", refresh, {}))).toEqual([401, "authentication_required"]);
+    const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
+    expect(await briefly(await anonymous.go(refresh, { method: "POST", headers, body: "{}" }))).toEqual([403, "credential_not_allowed"]);
+    expect(fake.requests.length).toBe(before);
+  });
+
   it("say when only signing in there again helps, and who cannot be asked", async () => {
     const app = await start();
     const ada = await signIn(app);

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { CompactSign } from "jose";
 import type { AuthError } from "../../lib/errors.ts";
 import { fakeProvider, faults, forgeries, signedBy, type Changes, type FakeEndpoint, type FakeProvider, type FakeProviderOptions, type Fault, type Signer } from "../../lib/testing/provider/index.ts"; // prettier-ignore
 import { oauth2 } from "../../strategies/oauth2.ts";
@@ -222,6 +223,41 @@ describe("an ID token", () => {
     provider.change({ idToken: (claims) => ({ ...claims, iat: Math.floor(now / 1000), exp: Math.floor(now / 1000) + 3600 }) });
 
     expect(errorOf(await signIn(provider, strategy))).toMatchObject(INVALID);
+  });
+});
+
+describe("two members of one name", () => {
+  const twice = (first: string, last: string) => `{"sub":"${first}","email":"ada@example.com","sub":"${last}"}`;
+
+  /** Signs claims as a text that says `sub` twice over. */
+  const saying =
+    (first: string, last: string): Signer =>
+    async (claims, { alg, kid, privateKey }) => {
+      const text = JSON.stringify({ ...claims, sub: "" }).replace('"sub":""', `"sub":"${first}","sub":"${last}"`);
+      return new CompactSign(Buffer.from(text)).setProtectedHeader({ alg, kid }).sign(privateKey);
+    };
+
+  it("rule 25: in userinfo, count by the last, as JSON.parse has it: that is held against the ID token", async () => {
+    for (const [first, last] of [
+      ["mallory", "ada"],
+      ["ada", "mallory"],
+    ] as const) {
+      const provider = await start();
+      provider.break("userinfo", faults.answer(200, twice(first, last), { "content-type": "application/json" }));
+      const outcome = await signIn(provider);
+
+      if (last === "ada") expect(identityOf(outcome)).toMatchObject({ subject: "ada", email: "ada@example.com" });
+      else expect(errorOf(outcome)).toMatchObject(INVALID);
+    }
+  });
+
+  it("rule 24: in an ID token, count by the last for all who read it, so that nobody is one person here and another there", async () => {
+    const provider = await start();
+    provider.signIdTokens(saying("ada", "mallory"));
+    // Userinfo is about Ada.
+    expect(await failureOf(provider)).toMatchObject(INVALID);
+    provider.signIdTokens(saying("mallory", "ada"));
+    expect(identityOf(await signIn(provider)).subject).toBe("ada");
   });
 });
 

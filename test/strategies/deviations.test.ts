@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { OAuthClientOptions } from "../../lib/oauth/client.ts";
 import { facebook } from "../../strategies/facebook.ts";
 import { google } from "../../strategies/google.ts";
+import { kakao } from "../../strategies/kakao.ts";
 import { line } from "../../strategies/line.ts";
 import { linkedin } from "../../strategies/linkedin.ts";
 import { CLIENT, fakeProvider } from "../support/fake-provider.ts";
@@ -38,6 +39,23 @@ function signedBy(secret: string, token: unknown, header: object = { alg: "HS256
   const signed = `${Buffer.from(JSON.stringify(header)).toString("base64url")}.${claims}`;
   return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
 }
+
+describe("an address at Kakao", () => {
+  it.each([
+    [true, true, true],
+    [true, false, false],
+    [false, true, false],
+    [true, undefined, false],
+    [undefined, true, false],
+    ["true", true, false],
+    [true, "true", false],
+  ])("rule 26: with is_email_valid %j and is_email_verified %j is verified: %j", async (is_email_valid, is_email_verified, verified) => {
+    const account = { email: "ada@example.com", is_email_valid, is_email_verified };
+    const { run } = await fakeOf("kakao", (reply) => ({ ...reply, kakao_account: account }), "/v2/user/me");
+
+    expect(identityOf(await run(kakao))).toMatchObject({ email: "ada@example.com", emailVerified: verified });
+  });
+});
 
 describe("an ID token that LINE signs by the channel secret", () => {
   it.each([

@@ -132,15 +132,42 @@ describe("a refresh token", () => {
   });
 });
 
+/** The names of the strategies that there are. */
+const files = readdirSync(new URL("../../strategies/", import.meta.url)).map((file) => file.replace(".ts", ""));
+
+describe("strategies", () => {
+  it("each have a case here, or tests of their own", () => {
+    const tests = readdirSync(new URL(".", import.meta.url));
+    const tested = new Set(cases.map(([title]) => title.split(", ")[0]));
+
+    expect(files.filter((name) => !tested.has(name) && !tests.includes(`${name}.test.ts`))).toEqual([]);
+  });
+});
+
 describe("docs/providers.md", () => {
   it("lists every provider that there is, once", () => {
-    const files = readdirSync(new URL("../../strategies/", import.meta.url)).map((file) => file.replace(".ts", ""));
     const page = readFileSync(new URL("../../docs/providers.md", import.meta.url), "utf8");
     const [, table = ""] = /^## Which there are$([\s\S]*?)^## /m.exec(page) ?? [];
 
     const listed = [...table.matchAll(/^\| `(\w+)`/gm)].map(([, name = ""]) => name);
     expect(new Set(listed)).toEqual(new Set(files));
     expect(listed).toHaveLength(files.length);
+  });
+});
+
+describe("a code of the provider's", () => {
+  const several = cases.filter(([title]) => ["discord", "spotify", "atlassian", "slack"].includes(title));
+
+  it.each(several)("rule 24: reaches the token endpoint of %s as it came, whatever characters it has", async (_title, provider) => {
+    const fake = await fakeProvider(provider);
+    const strategy = provider.make({ clientId: CLIENT.id, clientSecret: CLIENT.secret, fetch: fake.fetch });
+    const { url, session } = await beginWith(strategy);
+    const code = "4/0A+b/c==&grant_type=x%2B é";
+
+    // The provider, which gave another, refuses it.
+    await completeWith(strategy, session, fake.authorize(url, { code }));
+
+    expect(fake.tokenRequests).toMatchObject([{ code, grant_type: "authorization_code" }]);
   });
 });
 
