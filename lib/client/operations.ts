@@ -166,7 +166,7 @@ export interface Operations {
       | "wrong_account"
       | "wrong_session";
   };
-  /** The ways to sign in through somebody else. */
+  /** The ways to sign in that begin with a link. */
   providersList: {
     input: {};
     output: ProvidersListAnswer;

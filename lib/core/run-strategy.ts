@@ -100,6 +100,14 @@ export function speaksOAuth(strategy: Strategy): boolean {
   return isProviderStrategy(strategy) || CLIENTS.some((name) => name in strategy);
 }
 
+/**
+ * Whether a sign-in begins with a link: the strategy sends the browser somewhere first. Others read a form or a token out of the very request
+ * that is to be signed in, so a link to them leads to a refusal.
+ */
+export function beginsByLink(strategy: Strategy): boolean {
+  return speaksOAuth(strategy) || REDIRECTING.some((name) => name in strategy);
+}
+
 /** Whether an outcome has come. */
 interface Pending {
   over: boolean;
@@ -124,6 +132,8 @@ function strategyRun(strategy: Strategy, report: Report, pending: Pending): Stra
 /** Where strategies keep what the application gave them to call: passport-jwt its keys, all others what says who somebody is. */
 const CALLBACKS = ["_verify", "_secretOrKeyProvider"];
 const CLIENTS = ["_oauth2", "_oauth"];
+/** What packages for SAML and for OpenID 2 keep on their strategies, as those of OAuth keep a client. */
+const REDIRECTING = ["_saml", "_relyingParty"];
 /** What requests go through, in both clients of the package `oauth`, with the callback last. */
 const REQUESTS = ["_request", "_performSecureRequest"];
 

@@ -1,4 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { Strategy as GitHubStrategy } from "passport-github2";
+import { Strategy as BearerStrategy } from "passport-http-bearer";
+import { Strategy as JwtStrategy } from "passport-jwt";
+import { Strategy as LocalStrategy } from "passport-local";
 import type { RecordStore } from "../../lib/storage/record-store.ts";
 import type { TestClock } from "../../lib/testing/clock.ts";
 import { github } from "../../strategies/github.ts";
@@ -49,6 +53,23 @@ describe("GET /auth/providers", () => {
       { provider: "oidc", url: "/auth/login/oidc" },
     ]);
     expect(list.headers.get("cache-control")).toBe("no-store");
+  });
+
+  it("lists none that a link does not begin: what reads a form or a token", async () => {
+    const never = () => undefined;
+    const app = await start({
+      strategies: [
+        new LocalStrategy(never),
+        new JwtStrategy({ secretOrKey: "secret", jwtFromRequest: () => null }, never),
+        new BearerStrategy(never),
+        ...[company(), new GitHubStrategy({ clientID: "app", clientSecret: "secret", callbackURL: "https://a.example/" }, never)],
+        Object.assign(new LocalStrategy(never), { name: "saml", _saml: {} }),
+      ],
+    });
+
+    const list = (await (await app.person().go("/auth/providers")).json()) as { provider: string }[];
+
+    expect(list.map(({ provider: name }) => name)).toEqual(["github", "oidc", "saml"]);
   });
 });
 

@@ -45,6 +45,8 @@ async function start(options: Parameters<typeof startProviderApp>[0] = {}): Prom
   return app;
 }
 
+const companyWith = (fetching: OidcOptions["fetch"]) => oidc({ issuer: provider.issuer, ...CLIENT, name: "company", fetch: fetching });
+
 const tokenRequests = () => provider.requests.filter((request) => request === "POST /token").length;
 const eventsOf = (app: ProviderApp, type: string) => app.events.filter((event) => event.type === type);
 
@@ -123,6 +125,27 @@ describe("signing in through a provider", () => {
 
     expect(led).toEqual(Array.from({ length: 10 }, (_, tab) => `/tab-${9 - tab}`));
     expect(await app.auth.sessions.list((await userOf(ada))?.id ?? "")).toHaveLength(1);
+  });
+
+  it("rule 23: finishes ten tabs of one browser that come back shuffled, and all at once", async () => {
+    const app = await start();
+    const ada = app.person();
+    const tabs = Array.from({ length: 10 }, (_, tab) => tab);
+    const begin = async (tab: number) => loginAt(provider, locationOf(await ada.go(`/auth/login/oidc?return_to=/tab-${tab}`)), "ada");
+    const callbacks: string[] = [];
+    for (const tab of tabs) callbacks.push(await begin(tab));
+    for (const tab of [3, 7, 0, 9, 1, 5, 8, 2, 6, 4]) {
+      expect(await briefly(await ada.go(callbacks[tab] ?? ""))).toEqual([303, `/tab-${tab}`]);
+    }
+    const { id = "" } = (await userOf(ada)) ?? {};
+    expect(await app.auth.sessions.list(id)).toHaveLength(1);
+
+    const again: string[] = [];
+    for (const tab of tabs) again.push(await begin(tab));
+    const led = await Promise.all(again.map(async (callback) => locationOf(await ada.go(callback))));
+    expect(led).toEqual(tabs.map((tab) => `/tab-${tab}`));
+    expect(await userOf(ada)).toMatchObject({ id });
+    expect(await app.auth.accounts.listForUser(id)).toHaveLength(1);
   });
 
   it("rule 23: refuses a callback in another browser, at another provider and with another state, and leaves it to whom it belongs", async () => {
@@ -328,6 +351,25 @@ describe("linking accounts", () => {
 
     expect((await ada.go(callback)).status).toBe(403);
     expect(await app.auth.accounts.listForUser(id)).toHaveLength(1);
+  });
+
+  it("rule 9: links nothing when all of the user's sessions end while the provider is asked", async () => {
+    let meanwhile: () => Promise<unknown> = async () => undefined;
+    const fetching = async (url: string, init: RequestInit) => {
+      if (url.endsWith("/token")) await meanwhile();
+      return fetch(url, init);
+    };
+    const app = await start({ strategies: strategies().map((each) => (each.name === "company" ? companyWith(fetching) : each)) });
+    const ada = app.person();
+    await signInAt(provider, ada, "ada");
+    const { id = "" } = (await userOf(ada)) ?? {};
+    meanwhile = () => app.auth.sessions.revokeAll(id);
+
+    const refused = await link(ada, "ada-at-work");
+
+    expect(await briefly(refused)).toEqual([401, "Linking did not finish"]);
+    expect(await app.auth.accounts.listForUser(id)).toHaveLength(1);
+    expect(eventsOf(app, "sign_in.failed")).toMatchObject([{ details: { code: "session_revoked" } }]);
   });
 
   it("rule 26: leaves one way in when two are unlinked at once", async () => {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { TRANSPORTS } from "../../core/session-record.ts";
 import type { SessionTransport } from "../../core/sessions.ts";
+import { beginsByLink } from "../../core/run-strategy.ts";
 import type { TransactionPurpose } from "../../core/transactions.ts";
 import { ConfigError, RequestError } from "../../errors.ts";
 import { escapeHtml } from "../../escape-html.ts";
@@ -44,11 +45,11 @@ export const oauthRoutes = [
     operationId: "providersList",
     method: "GET",
     path: "/providers",
-    summary: "The ways to sign in through somebody else.",
+    summary: "The ways to sign in that begin with a link.",
     query: z.strictObject({}),
     answers: { 200: z.array(z.strictObject({ provider: z.string(), url: z.string() })) },
     async handle({ kit, http }) {
-      const names = [...kit.strategies.keys()].sort();
+      const names = [...kit.strategies].flatMap(([name, strategy]) => (beginsByLink(strategy) ? [name] : [])).sort();
       return { json: names.map((name) => ({ provider: name, url: `${http.basePath}/login/${name}` })) };
     },
   }),
