@@ -335,6 +335,18 @@ describe("a forgotten password", () => {
     }
   });
 
+  it("says that it did not work for a code that nobody knows, also one that every object has", async () => {
+    const pages = ["/auth/password/reset", "/auth/email/confirm"];
+    for (const page of pages)
+      for (const error of ["constructor", "__proto__", "nobody_knows"]) {
+        const { text } = await browser()
+          .get(page)
+          .query({ token: "a".repeat(43), error })
+          .expect(200);
+        expect(text).toContain('<p role="alert">That did not work.</p>');
+      }
+  });
+
   it("rule 4: a token of another purpose is unknown, and is not consumed", async () => {
     await browser().post("/auth/sign-up").send({ email: ADA, password: PASSWORD }).expect(200);
     const confirmation = await tokenFor(ADA);

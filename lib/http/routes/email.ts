@@ -10,11 +10,13 @@ import { route } from "../route.ts";
 import { tokenInput } from "./password.ts";
 import { passwordInput } from "./sign-up.ts";
 
-const REFUSALS: Readonly<Record<string, string>> = {
-  invalid_token: "This link is wrong or no longer good: ask for a new one.",
-  email_confirmed: "This address is confirmed already.",
-  email_taken: "This address belongs to another account by now.",
-};
+const REFUSALS: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    invalid_token: "This link is wrong or no longer good: ask for a new one.",
+    email_confirmed: "This address is confirmed already.",
+    email_taken: "This address belongs to another account by now.",
+  }),
+);
 
 /** Proving an address by a link, and changing it. */
 export const emailRoutes = [
@@ -41,7 +43,7 @@ export const emailRoutes = [
     answers: { page: "The form that spends the token, or why it was not spent." },
     async handle({ http, query }) {
       const here = `${http.basePath}/email/confirm`;
-      if (query.error !== undefined) return { html: page("Your address was not confirmed", alert(REFUSALS[query.error]) + START_PAGE) };
+      if (query.error !== undefined) return { html: page("Your address was not confirmed", alert(REFUSALS.get(query.error)) + START_PAGE) };
       return {
         html: page(
           "Confirm your email address",

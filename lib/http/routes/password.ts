@@ -13,10 +13,12 @@ import { sendSession } from "../transports.ts";
 /** A one-time token as it is written; anything else is refused as one that is not known. */
 export const tokenInput = z.string().min(1).max(256);
 
-const REFUSALS: Readonly<Record<string, string>> = {
-  weak_password: "That password is too short or too easy to guess: choose another one.",
-  invalid_token: "This link is wrong or no longer good: ask for a new one.",
-};
+const REFUSALS: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    weak_password: "That password is too short or too easy to guess: choose another one.",
+    invalid_token: "This link is wrong or no longer good: ask for a new one.",
+  }),
+);
 
 /** Choosing a new password by a link in a mail. */
 export const passwordLinkRoutes = [
@@ -43,7 +45,7 @@ export const passwordLinkRoutes = [
     answers: { page: "The form that spends the token." },
     async handle({ http, query }) {
       const here = `${http.basePath}/password/reset`;
-      const refusal = query.error === undefined ? "" : alert(REFUSALS[query.error]);
+      const refusal = query.error === undefined ? "" : alert(REFUSALS.get(query.error));
       if (query.error === "invalid_token") return { html: page("Your password was not changed", refusal + START_PAGE) };
       const { minPasswordLength: least } = http;
       return {
