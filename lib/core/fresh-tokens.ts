@@ -64,8 +64,10 @@ export interface FreshTokensParts {
 const MIN_TTL = 60;
 /** Seconds; longer than all tries of one refresh take. */
 const CLAIM_TTL = 20;
-/** What one request may take, ms: none is begun when the claim ends sooner. @see providerFetch */
+/** What one request may take, ms. @see providerFetch */
 const REQUEST = 5_000;
+/** What one try may take, ms: metadata, keys and tokens. None is made again when the claim might end sooner, and another process ask as well. */
+const TRY = 3 * REQUEST;
 /** ms before the second and the third try. */
 const BACKOFF = [250, 1_000];
 /** ms before what the provider answered is written once more to a store that failed: doubling from the first to the second. */
@@ -156,7 +158,7 @@ export function createFreshTokens(parts: FreshTokensParts) {
       const backoff = BACKOFF[attempt];
       if (!isPassing(outcome) || backoff === undefined) return outcome;
       const delay = Math.max(backoff, (outcome.retryAfter ?? 0) * 1000);
-      if (clock.now() + delay + REQUEST > until) return outcome;
+      if (clock.now() + delay + TRY > until) return outcome;
       await wait(delay);
     }
   };
