@@ -5,7 +5,7 @@ import type { OAuthClient } from "./client.ts";
 import { createDiscovery } from "./discovery.ts";
 import { bindingOf, proofsOf } from "./dpop.ts";
 import { invalidResponse } from "./failure.ts";
-import { authorizationParameters, callbackWith, checked, refreshTokenOf, secretsOf, type ProviderFlow } from "./flow.ts";
+import { authorizationParameters, callbackWith, checked, refreshTokenOf, secretsOf, tokensOf, type ProviderFlow } from "./flow.ts";
 import { assertProtocol } from "./http.ts";
 import { assertAuthenticatedSince, createIdTokenCheck, KeysUnavailable } from "./id-token.ts";
 import { createLogoutTokenReader } from "./logout-token.ts";
@@ -62,7 +62,7 @@ export function oidcFlow(provider: OidcProvider, client: OAuthClient): ProviderF
 
     complete: (attempt, parameters) =>
       checked(
-        async () => {
+        async (secrets) => {
           const config = await discover();
           const proofs = await proofsOf(client.dpop, config);
           const reply = await openid.authorizationCodeGrant(
@@ -72,7 +72,8 @@ export function oidcFlow(provider: OidcProvider, client: OAuthClient): ProviderF
             undefined,
             proofs,
           );
-          const binding = bindingOf(client.dpop, reply);
+          const tokens = { ...toTokenSet(reply, client.clock.now()), ...bindingOf(client.dpop, reply) };
+          secrets.push(...tokensOf(tokens));
           const idToken = await checkIdToken(reply);
           if (!idToken) throw invalidResponse(new Error("the reply has no ID token"));
           if (attempt.reauthenticate) assertAuthenticatedSince(idToken, attempt.begunAt);
@@ -85,7 +86,7 @@ export function oidcFlow(provider: OidcProvider, client: OAuthClient): ProviderF
           return toIdentity(await mapped(said, client.mapProfile, claims), {
             provider: client.name,
             issuer: idToken.iss,
-            tokens: { ...toTokenSet(reply, client.clock.now()), ...binding },
+            tokens,
             providerSessionId: sessionIdOf(idToken),
             assertedAt: idToken.iat * 1000,
             authenticatedAt: attempt.reauthenticate ? authTime(idToken) : null,
@@ -110,7 +111,7 @@ export function oidcFlow(provider: OidcProvider, client: OAuthClient): ProviderF
         const unchecked = await isWithoutKeys(checkIdToken(reply));
         const kept = unchecked ? { ...reply, id_token: undefined } : reply;
         return { ...toTokenSet(kept, client.clock.now(), tokens), ...binding };
-      }, [client.clientSecret, tokens.refreshToken]),
+      }, [client.clientSecret, ...tokensOf(tokens)]),
 
     speaksFor: (other) => other === issuer || provider.tenants?.has(other) === true,
 
