@@ -60,10 +60,23 @@ export class ConflictError extends AuthError {
   }
 }
 
-/** 429: too often. `retryAfter` says, in seconds, when to come back. */
+/** A limit of which nothing is left. */
+export interface SpentLimit {
+  /** Such as `mail_link_sends`. */
+  readonly name: string;
+  readonly max: number;
+  readonly windowSeconds: number;
+  /** Whole seconds until there is some again. */
+  readonly retryAfter: number;
+}
+
+/** 429: too often. `retryAfter` says, in seconds, when to come back, and `limits` which ones refused, where it was a counted one. */
 export class RateLimitError extends AuthError {
-  constructor(message: string, retryAfter: number, code = "rate_limited") {
+  readonly limits: readonly SpentLimit[];
+
+  constructor(message: string, retryAfter: number, code = "rate_limited", limits: readonly SpentLimit[] = []) {
     super(code, message, 429, { retryAfter });
+    this.limits = limits;
   }
 }
 

@@ -19,7 +19,7 @@ import {
 } from "./magic-code-record.ts";
 import { resolveMagicCodesOptions, type MagicCodesOptions } from "./magic-code-options.ts";
 import type { Principal, Principals } from "./principals.ts";
-import { sourceFailureLimit, sourceKey, type LimitUse, type RateLimits, type Reservation } from "./rate-limits.ts";
+import { sourceFailureLimit, sourceKey, type Counted, type LimitUse, type RateLimits, type Reservation } from "./rate-limits.ts";
 import { readable, reportingUnreadable } from "./unreadable-records.ts";
 
 export type { MagicCodesOptions } from "./magic-code-options.ts";
@@ -48,6 +48,7 @@ export interface CodeRequestOptions {
   readonly userId?: string | null | undefined;
   /** The request this browser had open: its code gives way to the new one. */
   readonly replaces?: string | null | undefined;
+  readonly counted?: Counted | undefined;
 }
 
 export interface CodeGuess {
@@ -131,7 +132,7 @@ export function createMagicCodes(parts: MagicCodesParts): MagicCodes {
   };
 
   /** Counts a send against every limit. That of the address as a whole does not hold for a known source: strangers cannot use up the owner's codes. */
-  const reserveSend = async (email: string, source: RequestSource | null) => {
+  const reserveSend = async (email: string, source: RequestSource | null): Promise<readonly Reservation[]> => {
     const from = sourceKey(source?.ip ?? null);
     const pair = JSON.stringify([email, from]);
     const uses: LimitUse[] = [
@@ -143,10 +144,11 @@ export function createMagicCodes(parts: MagicCodesParts): MagicCodes {
     try {
       await rateLimits.requireAll([{ name: "magic_code_sends_to_address", key: email, limit: config.sendsPerAddress }], source);
     } catch (error) {
-      if (error instanceof RateLimitError && (await isKnown(email, from))) return;
+      if (error instanceof RateLimitError && (await isKnown(email, from))) return reserved;
       await Promise.all(reserved.map(rateLimits.give));
       throw error;
     }
+    return reserved;
   };
 
   /**
@@ -215,8 +217,9 @@ export function createMagicCodes(parts: MagicCodesParts): MagicCodes {
   };
 
   return {
-    async request({ email, purpose, source, userId = null, replaces = null }) {
-      await reserveSend(email, source);
+    async request({ email, purpose, source, userId = null, replaces = null, counted }) {
+      const reserved = await reserveSend(email, source);
+      counted?.(reserved);
       const { requestId, key } = issueRequestId(email);
       const code = randomDigits(config.digits);
       const createdAt = clock.now();

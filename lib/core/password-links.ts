@@ -6,7 +6,7 @@ import type { RequestSource } from "./events.ts";
 import { invalidToken, type TokenPurpose } from "./one-time-tokens.ts";
 import type { PasswordFailures } from "./password-failures.ts";
 import type { PasswordMail, PasswordsParts } from "./password-parts.ts";
-import { parseLimit, sourceKey } from "./rate-limits.ts";
+import { parseLimit, sourceKey, type Counted } from "./rate-limits.ts";
 import type { User } from "./users.ts";
 
 interface From {
@@ -14,6 +14,7 @@ interface From {
 }
 
 interface Asked extends From {
+  readonly counted?: Counted | undefined;
   readonly email: string;
   /** Where the link leads without a `baseUrl`, in development. */
   readonly origin?: string | undefined;
@@ -47,7 +48,7 @@ export interface PasswordLinks {
 
 /** What the other half of passwords needs of this one. */
 interface Mailing {
-  reserveMail(purpose: TokenPurpose, email: string, source: RequestSource | null): Promise<void>;
+  reserveMail(purpose: TokenPurpose, email: string, from: From & { readonly counted?: Counted | undefined }): Promise<void>;
   mailConfirmation(userId: string, email: string, origin: string | undefined): Promise<void>;
   mailAccountExists(holder: User | null, email: string, origin: string | undefined): Promise<void>;
   notify(kind: "password_changed" | "email_changed", user: User): void;
@@ -68,16 +69,18 @@ export function createPasswordLinks(parts: PasswordsParts & { readonly failures:
     parts;
   const { purge, send } = parts;
 
-  const reserveMail: Mailing["reserveMail"] = async (purpose, email, source) => {
+  const reserveMail: Mailing["reserveMail"] = async (purpose, email, { source = null, counted }) => {
     const from = sourceKey(source?.ip ?? null);
     const pair = JSON.stringify([purpose, email, from]);
     const uses = [
       { name: "mail_link_cooldown", key: pair, limit: cooldown },
       { name: "mail_link_sends", key: pair, limit: perAddressAndSource },
       { name: "mail_link_sends_by_source", key: from, limit: perSource },
-      { name: "mail_link_sends_to_address", key: JSON.stringify([purpose, email]), limit: perAddress },
     ];
-    await rateLimits.requireAll(uses, source);
+    const ofAddress = { name: "mail_link_sends_to_address", key: JSON.stringify([purpose, email]), limit: perAddress };
+    const reserved = await rateLimits.requireAll([...uses, ofAddress], source);
+    // What is left of an address's would tell what its owner did.
+    counted?.(reserved.slice(0, uses.length));
   };
 
   const PATHS: Readonly<Record<TokenPurpose, string>> = {
@@ -125,9 +128,9 @@ export function createPasswordLinks(parts: PasswordsParts & { readonly failures:
     // A link to confirm would confirm what a stranger may have set; one to choose a new password removes that.
     mailAccountExists: (holder, email, origin) => mail("account_exists", "password_reset", { userId: holder?.id ?? null, email, origin }),
 
-    async forgot({ email: typed, origin, source = null }) {
+    async forgot({ email: typed, origin, source = null, counted }) {
       const email = normaliseEmail(typed);
-      await reserveMail("password_reset", email, source);
+      await reserveMail("password_reset", email, { source, counted });
       const user = await users.findByEmail(email);
       await mail("reset_password", "password_reset", { userId: user?.id ?? null, email, origin });
       events.emit("password.reset_requested", {}, { userId: user?.id ?? null, source });
@@ -152,9 +155,9 @@ export function createPasswordLinks(parts: PasswordsParts & { readonly failures:
       return { userId: user.id };
     },
 
-    async sendConfirmation({ email: typed, origin, source = null }) {
+    async sendConfirmation({ email: typed, origin, source = null, counted }) {
       const email = normaliseEmail(typed);
-      await reserveMail("email_confirm", email, source);
+      await reserveMail("email_confirm", email, { source, counted });
       const user = await users.findByEmail(email);
       const userId = user && !user.emailVerified ? user.id : null;
       await mail("confirm_email", "email_confirm", { userId, email, origin });
@@ -188,9 +191,9 @@ export function createPasswordLinks(parts: PasswordsParts & { readonly failures:
       events.emit("user.deleted", {}, { userId: user.id, source });
     },
 
-    async changeEmail({ userId, email: typed, origin, source = null }) {
+    async changeEmail({ userId, email: typed, origin, source = null, counted }) {
       const email = normaliseEmail(typed);
-      await reserveMail("email_change", email, source);
+      await reserveMail("email_change", email, { source, counted });
       const holder = await users.findByEmail(email);
       // Also where it goes nowhere: the change that was asked for before is pending no more.
       await mail("change_email", "email_change", { userId, email, origin }, holder === null);

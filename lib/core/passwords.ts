@@ -7,7 +7,7 @@ import { createPasswordFailures } from "./password-failures.ts";
 import { createPasswordLinks, type PasswordLinks } from "./password-links.ts";
 import type { PasswordsParts } from "./password-parts.ts";
 import type { PasswordPolicy } from "./password-policy.ts";
-import { sourceFailureLimit, sourceKey } from "./rate-limits.ts";
+import { sourceFailureLimit, sourceKey, type Counted } from "./rate-limits.ts";
 import type { Session } from "./sessions.ts";
 import type { Resolved } from "./sign-in.ts";
 import type { User } from "./users.ts";
@@ -17,6 +17,7 @@ export type { PasswordMail } from "./password-parts.ts";
 
 interface From {
   readonly source?: RequestSource | null | undefined;
+  readonly counted?: Counted | undefined;
 }
 
 export interface SignUp extends From {
@@ -64,20 +65,25 @@ export function createPasswords(parts: PasswordsParts): Passwords {
   const links = createPasswordLinks({ ...parts, failures });
 
   /** Compares, after counting; resolves to the epoch from before the hash was read, so that a reset in between is noticed. */
-  const prove = async (userId: string | null, address: string, password: string, source: RequestSource | null) => {
+  const prove = async (userId: string | null, address: string, password: string, { source = null, counted }: From) => {
     const limit = { name: "source_failures", key: sourceKey(source?.ip ?? null), limit: sourceFailureLimit };
     const reserved = await rateLimits.requireAll([limit], source);
+    counted?.(reserved);
+    const giveBack = () => {
+      counted?.(reserved.map((reservation) => ({ ...reservation, remaining: reservation.remaining + 1 })));
+      return Promise.all(reserved.map(rateLimits.give));
+    };
     const subject = userId ?? ownerTag(address);
     const { epoch, principal } = await principals.standing(subject);
     const failure = await failures.reserve(userId === null ? { address } : { userId });
     const stored = await accounts.findPassword(subject);
     const { matches, outdated } = await hasher.verify(password, userId === null ? null : stored).catch(async (error: unknown) => {
       // Nothing was compared, so nothing was guessed: an overload must lock nobody out.
-      await Promise.all([...reserved.map(rateLimits.give), failures.give(failure)]);
+      await Promise.all([giveBack(), failures.give(failure)]);
       throw error;
     });
     if (!matches || userId === null || stored === null) throw invalidCredentials();
-    await Promise.all([...reserved.map(rateLimits.give), failures.clear(userId)]);
+    await Promise.all([giveBack(), failures.clear(userId)]);
     if (principal.status !== "active") throw new CredentialError("user_disabled", "This account is disabled");
     if (outdated) await upgrade(userId, password, stored);
     return epoch;
@@ -127,10 +133,10 @@ export function createPasswords(parts: PasswordsParts): Passwords {
     policy,
     recognises: hasher.recognises,
 
-    async signUp({ email: typed, password, name = null, source = null, origin }) {
+    async signUp({ email: typed, password, name = null, source = null, origin, counted }) {
       const email = normaliseEmail(typed);
       const form = await policy.check(password, { email, name });
-      if (config.requireConfirmedEmail) await links.reserveMail("email_confirm", email, source);
+      if (config.requireConfirmedEmail) await links.reserveMail("email_confirm", email, { source, counted });
       const hash = await hasher.hash(form);
       const holder = await users.findByEmail(email);
       const user = holder ? await pretend(email) : await create(email, hash, name);
@@ -145,10 +151,10 @@ export function createPasswords(parts: PasswordsParts): Passwords {
       return null;
     },
 
-    async signIn({ email: typed, password, source = null }) {
+    async signIn({ email: typed, password, source = null, counted }) {
       const email = normaliseEmail(typed);
       const user = await users.findByEmail(email);
-      const epoch = await prove(user?.id ?? null, email, password, source);
+      const epoch = await prove(user?.id ?? null, email, password, { source, counted });
       if (!user) throw invalidCredentials();
       if (config.requireConfirmedEmail && !user.emailVerified) {
         throw new PermissionError("email_not_confirmed", "Email not confirmed");
@@ -157,8 +163,8 @@ export function createPasswords(parts: PasswordsParts): Passwords {
       return { userId: user.id, created: false, epoch };
     },
 
-    async verify({ userId, password, source = null }) {
-      await prove(userId, userId, password, source);
+    async verify({ userId, password, ...from }) {
+      await prove(userId, userId, password, from);
     },
 
     async change({ userId, password, keep, source = null }) {

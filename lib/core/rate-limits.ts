@@ -42,6 +42,9 @@ export interface Reservation extends RateLimitState {
   readonly counter: string | null;
 }
 
+/** Is told what is left of the limits that a call was counted against, before it does its work; not of those that strangers share. */
+export type Counted = (limits: readonly Reservation[]) => void;
+
 /** Limits counted in the store, so that all processes share them. A use is reserved before the work it admits, never counted after it. */
 export interface RateLimits {
   /** Counts one use, atomically: of 50 at once on a limit of 5, 5 are allowed. A refused use is not held against the bucket. One wait on the store, two when refused. */
@@ -53,7 +56,7 @@ export interface RateLimits {
   give(reservation: Reservation): Promise<void>;
   /**
    * Counts a use of each limit, or of none.
-   * @throws {RateLimitError} `rate_limited`, with the longest `retryAfter`, when one refuses; what the others counted is given back.
+   * @throws {RateLimitError} `rate_limited`, with the longest `retryAfter` and those that refuse; what the others counted is given back.
    */
   requireAll(uses: readonly LimitUse[], source?: RequestSource | null): Promise<Reservation[]>;
 }
@@ -121,7 +124,9 @@ export function createRateLimits({ store, clock, events, keys }: RateLimitsParts
       if (refused.length === 0) return reservations;
       await Promise.all(reservations.filter(({ allowed }) => allowed).map(give));
       for (const { name } of refused) events.emit("rate_limit.exceeded", { limit: name }, { source });
-      throw new RateLimitError("Too many requests: try again later", Math.max(...refused.map(({ retryAfter }) => retryAfter)));
+      const spent = refused.map(({ name, limit: max, windowSeconds, retryAfter }) => ({ name, max, windowSeconds, retryAfter }));
+      const longest = Math.max(...spent.map(({ retryAfter }) => retryAfter));
+      throw new RateLimitError("Too many requests: try again later", longest, "rate_limited", spent);
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { ErrorRequestHandler, Response } from "express";
-import { AuthError, ConfigError, RequestError, StorageError } from "../errors.ts";
+import { AuthError, ConfigError, RateLimitError, RequestError, StorageError, type SpentLimit } from "../errors.ts";
 
 /** An error as it is answered. @see RFC 9457. */
 export interface ProblemDocument {
@@ -65,8 +65,28 @@ export function sendProblem(res: Response, error: AuthError, asked: Asked = {}):
   const challenge = challengeOf(error, asked);
   if (challenge) res.setHeader("www-authenticate", challenge);
   if (error.retryAfter !== undefined) res.setHeader("retry-after", String(Math.max(1, Math.ceil(error.retryAfter))));
+  if (error instanceof RateLimitError) for (const limit of error.limits) sayLimit(res, limit, 0, limit.retryAfter);
   res.setHeader("cache-control", "no-store");
   res.status(status).type("application/problem+json").send(JSON.stringify(problem));
+}
+
+/**
+ * Adds a limit to the `RateLimit` headers, in place of what they said of it before.
+ * @see RateLimit header fields for HTTP, draft-ietf-httpapi-ratelimit-headers.
+ */
+export function sayLimit(
+  res: Response,
+  { name, max, windowSeconds }: Omit<SpentLimit, "retryAfter">,
+  remaining: number,
+  seconds: number,
+): void {
+  const say = (header: string, parameters: string) => {
+    const said = String(res.getHeader(header) ?? "").split(", ");
+    const others = said.filter((item) => item !== "" && !item.startsWith(`"${name}";`));
+    res.setHeader(header, [...others, `"${name}";${parameters}`].join(", "));
+  };
+  say("ratelimit-policy", `q=${max};w=${windowSeconds}`);
+  say("ratelimit", `r=${remaining};t=${seconds}`);
 }
 
 /** What a stranger may read: nothing of how the application was built, or of what it keeps things in. The rest is for events. */

@@ -1,9 +1,10 @@
 import type { Request, RequestHandler, Response } from "express";
 import { assertOptions } from "../check-options.ts";
+import type { Clock } from "../clock.ts";
 import type { EventSubject } from "../core/events.ts";
-import { parseLimit, sourceFailureLimit, sourceKey, type LimitUse } from "../core/rate-limits.ts";
+import { parseLimit, sourceFailureLimit, sourceKey, type Counted, type LimitUse } from "../core/rate-limits.ts";
 import { AuthError, ConfigError, RateLimitError, StorageError } from "../errors.ts";
-import { sendProblem } from "./problem.ts";
+import { sayLimit, sendProblem } from "./problem.ts";
 import type { RouteCall } from "./route.ts";
 import { servicesOf, type GuardServices } from "./services.ts";
 import { requestSource } from "./source.ts";
@@ -68,6 +69,18 @@ export async function countForgery(call: Call, name: string): Promise<void> {
   await countCall(call, { name, key: sourceKey(call.source.ip), limit: sourceFailureLimit });
 }
 
+/** Says in the answer's headers what is left of the limits that a service counted a call against. */
+export function tellLimits({ kit: { clock }, res }: Call): Counted {
+  return (limits) => {
+    for (const { name, counter, limit: max, windowSeconds, remaining, resetAt } of limits)
+      if (counter !== null) sayLimit(res, { name, max, windowSeconds }, remaining, secondsTo(resetAt, clock));
+  };
+}
+
+function secondsTo(at: number, clock: Clock): number {
+  return Math.max(0, Math.ceil((at - clock.now()) / 1000));
+}
+
 type Call = Pick<RouteCall<unknown, unknown, unknown>, "kit" | "res" | "source">;
 
 /** Takes a use, and says in the answer's headers what is left. */
@@ -82,9 +95,7 @@ async function count(
     throw cause instanceof AuthError ? cause : new StorageError("The limit could not be checked", { cause });
   });
   const { allowed, remaining, resetAt, retryAfter } = taken;
-  const seconds = Math.max(0, Math.ceil((resetAt - clock.now()) / 1000));
-  res.setHeader("ratelimit-policy", `"${name}";q=${limit.max};w=${limit.windowSeconds}`);
-  res.setHeader("ratelimit", `"${name}";r=${remaining};t=${seconds}`);
+  sayLimit(res, { name, ...limit }, remaining, secondsTo(resetAt, clock));
   if (allowed) return;
   events.emit("rate_limit.exceeded", { limit: name }, subject);
   throw new RateLimitError("Too many requests: try again later", retryAfter);

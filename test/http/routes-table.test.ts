@@ -1,6 +1,7 @@
 import { Strategy } from "passport";
 import request from "supertest";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { z } from "zod";
 import { resolveTokensOptions } from "../../lib/core/token-options.ts";
 import { routeTable } from "../../lib/http/route-table.ts";
 import type { AnyRoute } from "../../lib/http/route.ts";
@@ -32,6 +33,26 @@ const pathOf = ({ path }: AnyRoute) =>
     .replace("/codes/{id}", `/codes/${"A".repeat(22)}.${"A".repeat(22)}`)
     .replace("/sessions/{id}", `/sessions/${"A".repeat(43)}`)
     .replace("{id}", "A".repeat(22));
+
+/** What may be guessed, or sends mail. */
+const SECRETS = {
+  email: "nobody@example.com",
+  password: "eleven orange windmills",
+  current_password: "eleven orange windmills",
+  code: "12345678",
+  token: "A".repeat(64),
+  refresh_token: "A".repeat(112),
+};
+/** Nobody guesses tokens of 43 characters and more, told from their text without asking the store; codes of a provider are for it to judge. */
+const UNCOUNTED = new Set(["signOut", "callbackForm"]);
+
+/** A body with everything that may be guessed; `null` for a route that takes no such thing. */
+function sampleOf({ body }: AnyRoute): object | null {
+  if (!(body instanceof z.ZodObject)) return null;
+  const taken = Object.entries(SECRETS).filter(([field]) => field in body.shape);
+  if (taken.length === 0) return null;
+  return { ...Object.fromEntries(taken), ...("method" in body.shape ? { method: "password" } : {}) };
+}
 
 const name = (route: AnyRoute) => `${route.method} ${route.path}`;
 
@@ -150,6 +171,35 @@ describe("every route", () => {
       expect([name(route), refused.status, refused.body.code]).toEqual([name(route), 400, "invalid_request"]);
     }
     expect(await app.auth.sessions.list("user-1")).toHaveLength(1);
+  });
+
+  it("rule 5: that takes what could be guessed, or mails somebody, counts its calls and says so", async () => {
+    const asked = [];
+    for (const route of UNSAFE) {
+      const body = sampleOf(route);
+      if (body === null || UNCOUNTED.has(route.operationId)) continue;
+      asked.push(route.operationId);
+      cookie = `sid=${(await app.auth.sessions.create({ userId: "user-1" })).token}`;
+      const { headers, status } = await call(route, pathOf(route)).set("cookie", cookie).send(body);
+      expect(status, name(route)).not.toBe(400);
+      expect([name(route), headers["ratelimit-policy"]]).toEqual([name(route), expect.stringMatching(/"[\w.-]+";q=\d+;w=\d+/)]);
+    }
+    expect(asked).toEqual(
+      expect.arrayContaining([
+        "emailChange",
+        "emailConfirm",
+        "emailConfirmSend",
+        "magicSend",
+        "magicVerify",
+        "passwordChange",
+        "passwordForgot",
+        "passwordReset",
+        "reauthenticate",
+        "refresh",
+        "signIn",
+        "signUp",
+      ]),
+    );
   });
 
   it("rule 32: is open on purpose, or guarded", () => {

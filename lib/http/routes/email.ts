@@ -6,6 +6,7 @@ import { assertFresh, OWN_SESSION, ownSession } from "../own-session.ts";
 import { alert, page, START_PAGE } from "../page.ts";
 import { PASSWORD_CHECK, RETURN_TO, THROTTLED } from "../openapi-problems.ts";
 import { messageSchema } from "../openapi-schemas.ts";
+import { tellLimits } from "../rate-limit.ts";
 import { route } from "../route.ts";
 import { tokenInput } from "./password.ts";
 import { passwordInput } from "./sign-up.ts";
@@ -27,8 +28,9 @@ export const emailRoutes = [
     summary: "Mails a link to confirm an address, if anybody has it and has not done so.",
     body: z.strictObject({ email: text(320), return_to: text(2048).optional() }),
     answers: { 200: messageSchema, 303: RETURN_TO, problems: ["400 invalid_email", ...THROTTLED] },
-    async handle({ kit, http, req, body, source }) {
-      await kit.passwords.sendConfirmation({ email: body.email, source, origin: http.origin(req) });
+    async handle(call) {
+      const { kit, http, req, body, source } = call;
+      await kit.passwords.sendConfirmation({ email: body.email, source, origin: http.origin(req), counted: tellLimits(call) });
       const message = "If an account exists with that email, a confirmation link has been sent.";
       return { json: { message }, location: http.returnTo(req, body.return_to) };
     },
@@ -106,11 +108,13 @@ export const emailRoutes = [
         ...PASSWORD_CHECK,
       ],
     },
-    async handle({ kit, http, req, body, source }) {
+    async handle(call) {
+      const { kit, http, req, body, source } = call;
       const { userId } = ownSession(req);
+      const counted = tellLimits(call);
       if (body.current_password === undefined) assertFresh(req, kit.clock.now());
-      else await kit.passwords.verify({ userId, password: body.current_password, source });
-      await kit.passwords.changeEmail({ userId, email: body.email, source, origin: http.origin(req) });
+      else await kit.passwords.verify({ userId, password: body.current_password, source, counted });
+      await kit.passwords.changeEmail({ userId, email: body.email, source, origin: http.origin(req), counted });
       return {
         json: { message: "Open the link in the mail that is on its way to the new address." },
         location: http.returnTo(req, body.return_to),

@@ -8,6 +8,7 @@ import { readCookie } from "../extract.ts";
 import { text } from "../input.ts";
 import { ESTABLISHING, HOOK, RETURN_TO, THROTTLED } from "../openapi-problems.ts";
 import { codeSentSchema, signedInSchema } from "../openapi-schemas.ts";
+import { tellLimits } from "../rate-limit.ts";
 import { route, type RouteCall } from "../route.ts";
 import { chooseTransport, transportInput } from "../transports.ts";
 
@@ -47,7 +48,8 @@ export const magicRoutes = [
       const email = normaliseEmail(body.email);
       const user = await kit.users.findByEmail(email);
       const replaces = readCookie(req, http.cookies.pending);
-      const request = await kit.magicCodes.request({ email, purpose: "sign_in", source, userId: user?.id ?? null, replaces });
+      const wanted = { email, purpose: "sign_in" as const, source, userId: user?.id ?? null, replaces };
+      const request = await kit.magicCodes.request({ ...wanted, counted: tellLimits(call) });
       const message = "A code is on its way to that address.";
       return { json: { message, ...rememberRequest(call, request) }, location: http.returnTo(req, body.return_to) };
     },

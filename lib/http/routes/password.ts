@@ -6,6 +6,7 @@ import { assertFresh, OWN_SESSION, ownSession } from "../own-session.ts";
 import { alert, page, START_PAGE } from "../page.ts";
 import { PASSWORD_CHECK, PASSWORD_CHOICE, RACED, RETURN_TO, THROTTLED } from "../openapi-problems.ts";
 import { credentialFields, messageSchema } from "../openapi-schemas.ts";
+import { tellLimits } from "../rate-limit.ts";
 import { route } from "../route.ts";
 import { passwordInput } from "./sign-up.ts";
 import { sendSession } from "../transports.ts";
@@ -29,8 +30,9 @@ export const passwordLinkRoutes = [
     summary: "Mails a link to choose a new password, if anybody has that address.",
     body: z.strictObject({ email: text(320), return_to: text(2048).optional() }),
     answers: { 200: messageSchema, 303: RETURN_TO, problems: ["400 invalid_email", ...THROTTLED] },
-    async handle({ kit, http, req, body, source }) {
-      await kit.passwords.forgot({ email: body.email, source, origin: http.origin(req) });
+    async handle(call) {
+      const { kit, http, req, body, source } = call;
+      await kit.passwords.forgot({ email: body.email, source, origin: http.origin(req), counted: tellLimits(call) });
       const message = "If an account exists with that email, a password reset link has been sent.";
       return { json: { message }, location: http.returnTo(req, body.return_to) };
     },
@@ -109,7 +111,7 @@ export const passwordRoutes = [
       const session = ownSession(req);
       const { userId } = session;
       if (body.current_password === undefined) assertFresh(req, kit.clock.now());
-      else await kit.passwords.verify({ userId, password: body.current_password, source });
+      else await kit.passwords.verify({ userId, password: body.current_password, source, counted: tellLimits(call) });
       await kit.passwords.change({ userId, password: body.password, keep: session, source });
       const issued = await kit.sessions.rotate(session);
       return { json: { message: "Password changed.", ...(await sendSession(call, issued)) }, location: http.returnTo(req, body.return_to) };

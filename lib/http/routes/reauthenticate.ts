@@ -6,6 +6,7 @@ import { OWN_SESSION, ownSession } from "../own-session.ts";
 import { beginRoundTrip, leading } from "../round-trip.ts";
 import { PASSWORD_CHECK, PROVIDER, RACED } from "../openapi-problems.ts";
 import { codeSentSchema, onwardSchema, steppedUpSchema } from "../openapi-schemas.ts";
+import { tellLimits } from "../rate-limit.ts";
 import { route } from "../route.ts";
 import { passwordInput } from "./sign-up.ts";
 import { codeInput, concealGuess, rememberRequest } from "./magic.ts";
@@ -66,7 +67,7 @@ export const reauthenticateRoutes = [
       if (body.method === "password") {
         if (!http.passwords) throw new RequestError("There are no passwords here", "method_not_available");
         if (body.password === undefined) throw new RequestError('Give the "password"');
-        await kit.passwords.verify({ userId, password: body.password, source });
+        await kit.passwords.verify({ userId, password: body.password, source, counted: tellLimits(call) });
         return stepUp("password");
       }
 
@@ -75,7 +76,14 @@ export const reauthenticateRoutes = [
       if (!email) throw new CredentialError("no_email", "This account has no address a code could go to");
       if (body.code === undefined) {
         const replaces = readCookie(req, http.cookies.pending);
-        const request = await kit.magicCodes.request({ email, purpose: "reauthenticate", source, userId, replaces });
+        const request = await kit.magicCodes.request({
+          email,
+          purpose: "reauthenticate",
+          source,
+          userId,
+          replaces,
+          counted: tellLimits(call),
+        });
         return { json: { message: "A code is on its way to your address.", ...rememberRequest(call, request) }, location: returnTo };
       }
       const requestId = body.request_id ?? readCookie(req, http.cookies.pending);

@@ -4,6 +4,7 @@ import { establish, noteFailure } from "../establish.ts";
 import { text } from "../input.ts";
 import { ESTABLISHING, HOOK, PASSWORD_CHECK, RETURN_TO } from "../openapi-problems.ts";
 import { signedInSchema } from "../openapi-schemas.ts";
+import { tellLimits } from "../rate-limit.ts";
 import { route } from "../route.ts";
 import { chooseTransport, transportInput } from "../transports.ts";
 import { passwordInput } from "./sign-up.ts";
@@ -33,7 +34,7 @@ export const signInRoutes = [
       const transport = chooseTransport(call, body.transport);
       assertKnown(req);
       const reply = await noteFailure(call, "password", async () => {
-        const { userId, epoch } = await kit.passwords.signIn({ email, password, source });
+        const { userId, epoch } = await kit.passwords.signIn({ email, password, source, counted: tellLimits(call) });
         return await establish(call, { userId, epoch, method: "password", transport });
       });
       return { ...reply, location: http.returnTo(req, body.return_to) };

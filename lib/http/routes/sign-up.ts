@@ -3,6 +3,7 @@ import { establish } from "../establish.ts";
 import { text } from "../input.ts";
 import { ESTABLISHING, HOOK, PASSWORD_CHOICE, RETURN_TO } from "../openapi-problems.ts";
 import { messageSchema, signedInSchema } from "../openapi-schemas.ts";
+import { tellLimits } from "../rate-limit.ts";
 import { route } from "../route.ts";
 import { chooseTransport, transportInput } from "../transports.ts";
 
@@ -36,7 +37,7 @@ export const signUpRoutes = [
       // Before anybody is made.
       const transport = chooseTransport(call, body.transport);
       const { email, password, name } = body;
-      const resolved = await kit.passwords.signUp({ email, password, name, source, origin: http.origin(req) });
+      const resolved = await kit.passwords.signUp({ email, password, name, source, origin: http.origin(req), counted: tellLimits(call) });
       const location = http.returnTo(req, body.return_to);
       if (!resolved) return { json: { message: "Almost done: open the link in the mail that is on its way to you." }, location };
       const { userId, epoch } = resolved;
