@@ -69,12 +69,19 @@ function cleaned(failure: AuthError, secrets: readonly string[]): AuthError {
 /** What looks like a token wherever it stands: a JWT, and what follows a scheme of the Authorization header. */
 const TOKEN_SHAPED = /\beyJ[\w-]{5,}(?:\.[\w-]*){1,4}|(?<=\b(?:Bearer|Basic|DPoP)\s)[\w.~+/=-]{8,}/g;
 
+/** Of what a provider made an error say: more tells a log no more, and to look through a megabyte of it for tokens would take minutes. */
+const MAX_LENGTH = 4096;
+
 /** A safe copy of an error, also without `secrets` that a provider repeats in its own words, and without what looks like a token. */
 function without(safe: Error | undefined, secrets: readonly string[]): Error | undefined {
   // Shorter ones are no secrets, and words of every text.
   const literal = secrets.filter((secret) => secret.length >= 6).flatMap((secret) => [secret, encodeURIComponent(secret)]);
+  // Cut in the middle of a secret it would still say half of one: the secrets go first.
   const clean = (text: string) =>
-    literal.reduce((rest, secret) => rest.replaceAll(secret, "[redacted]"), text.replace(TOKEN_SHAPED, "[redacted]"));
+    literal
+      .reduce((rest, secret) => rest.replaceAll(secret, "[redacted]"), text)
+      .slice(0, MAX_LENGTH)
+      .replace(TOKEN_SHAPED, "[redacted]");
   for (let layer: unknown = safe; layer instanceof Error; layer = layer.cause) {
     layer.message = clean(layer.message);
     if (layer.stack !== undefined) layer.stack = clean(layer.stack);

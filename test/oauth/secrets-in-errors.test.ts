@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { afterEach, describe, expect, it } from "vitest";
 import type { TokenSet } from "../../lib/core/strategy.ts";
 import { fakeProvider, faults, type FakeProvider, type Fault } from "../../lib/testing/provider/index.ts";
@@ -89,4 +90,16 @@ describe.each(STRATEGIES)("a strategy %s", (_, strategyOf) => {
       expect(provider.requests.at(-1)?.endpoint).toBe("userinfo");
     });
   });
+});
+
+it("a provider that has an error hold a megabyte of what looks like tokens holds nobody up", async () => {
+  const provider = await start();
+  const { issuer, authorizationEndpoint: authorization_endpoint, tokenEndpoint: token_endpoint } = provider;
+  const metadata = { issuer, authorization_endpoint, token_endpoint, dpop_signing_alg_values_supported: ["-eyJaaaaa".repeat(100_000)] };
+  provider.break("discovery", faults.answer(200, metadata));
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+
+  const failed = await beginWith(relyingParty(provider, { dpop: { privateKey } })).catch((error: unknown) => error);
+  expect(everything(failed)).toContain("the provider takes DPoP proofs by -eyJ");
+  expect(everything(failed).length).toBeLessThan(50_000);
 });
