@@ -6,7 +6,9 @@
  *     npx tsx scripts/check-readme.ts [--write]      --write copies the examples into the pages first
  */
 import { spawn, spawnSync } from "node:child_process";
+import { createServer } from "node:http";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,6 +16,7 @@ import { brokenLinks } from "./reference/links.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const quickstart = "examples/quickstart.ts";
+const tutorial = "examples/own-provider.ts";
 const quoted = /^(<!-- (examples\/\S+\.ts) -->\n+```ts\n)[\s\S]*?^```$/gm;
 const inDocs = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" }).map((name) => `docs/${name}`);
 const pages = ["README.md", ...inDocs.sort().filter((name) => name.endsWith(".md"))];
@@ -122,12 +125,52 @@ async function runBlock(source: string): Promise<void> {
   else complain(`a block that stands alone fails:\n${source}\n${output}`);
 }
 
+/** A Gitea server of three endpoints, which knows Ada. */
+async function fakeGitea() {
+  const answers: Readonly<Record<string, object>> = {
+    "POST /login/oauth/access_token": { access_token: "ada-token", token_type: "bearer", expires_in: 3600, refresh_token: "another" },
+    "GET /api/v1/user": { id: 7, login: "ada", avatar_url: "https://gitea.example/ada.png" },
+    "GET /api/v1/user/emails": [{ email: "ada@example.com", verified: true, primary: true }],
+  };
+  const server = createServer((req, res) => {
+    const answer = answers[`${req.method} ${req.url}`];
+    const known = req.method === "POST" || req.headers.authorization === "Bearer ada-token";
+    res.writeHead(answer && known ? 200 : 404, { "content-type": "application/json" }).end(JSON.stringify(answer ?? {}));
+  });
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => server.close() };
+}
+
+/** Follows the tutorial's own link, comes back as Gitea would lead back, and asks who is signed in. */
+async function signInByGitea(app: string): Promise<void> {
+  const cookies = new Map<string, string>();
+  const go = async (path: string) => {
+    const cookie = [...cookies].map((pair) => pair.join("=")).join("; ");
+    const answer = await fetch(new URL(path, app), { redirect: "manual", headers: { cookie } });
+    for (const [name = "", value = ""] of answer.headers.getSetCookie().map((each) => (each.split(";")[0] ?? "").split("=")))
+      cookies.set(name, value);
+    return answer;
+  };
+  const [, link = ""] = /href="([^"]+)"/.exec(await (await go("/")).text()) ?? [];
+  // A script is told where to go, and what came of it, instead of being led there.
+  const { url = "" } = (await (await go(link)).json()) as { url?: string };
+  const asked = new URLSearchParams(url.split("?")[1]);
+  const back = await go(`${asked.get("redirect_uri") ?? "/"}?${new URLSearchParams({ code: "code", state: asked.get("state") ?? "" })}`);
+  const me = await go("/me");
+  const said = await me.text();
+  if (back.status !== 200 || me.status !== 200 || !said.includes("ada@example.com"))
+    complain(`${tutorial}: a sign-in and /me should both be 200, not ${back.status} and ${me.status}: ${said}`);
+  else console.log(`${tutorial} signs in; GET /me answers ${me.status} ${said}`);
+}
+
 /** Starts an example as it stands, but for a free port in place of 3000, and asks it who we are. */
 async function runExample(example: string): Promise<void> {
   const file = `run-${basename(example)}`;
   writeFileSync(join(project, file), readFileSync(join(root, example), "utf8"));
   const { NODE_ENV: _, ...env } = process.env;
-  const server = spawn(process.execPath, ["--import", "tsx", "--import", preload, file], { cwd: project, env });
+  const gitea = example === tutorial ? await fakeGitea() : null;
+  const own = gitea ? { GITEA_URL: gitea.url } : {};
+  const server = spawn(process.execPath, ["--import", "tsx", "--import", preload, file], { cwd: project, env: { ...env, ...own } });
   const timer = setTimeout(() => server.kill("SIGKILL"), 30_000);
   try {
     let output = "";
@@ -147,8 +190,10 @@ async function runExample(example: string): Promise<void> {
       return complain(`${example}: GET /me should be 401 application/problem+json, not ${answer.status} ${type}: ${await answer.text()}`);
     }
     console.log(`${example} runs; GET /me answers ${answer.status} ${await answer.text()}`);
+    if (gitea) await signInByGitea(`http://localhost:${port}`);
   } finally {
     clearTimeout(timer);
+    gitea?.close();
     if (server.exitCode === null) {
       server.kill();
       await new Promise((done) => server.once("exit", done));
