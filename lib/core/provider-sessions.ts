@@ -38,7 +38,7 @@ export interface ProviderSessions {
   note(session: Session): Promise<void>;
   /**
    * Whether what is behind this session goes on as far as we were told: the provider's session that it names, and the person's sign-in
-   * there, unless that is newer than what was ended. One wait: a read for each of the two that there is.
+   * there, unless that is newer than what was ended. One wait: two reads for the former, and one for the latter.
    */
   goesOn(session: Session, assertion: ProviderAssertion | null): Promise<boolean>;
   /**
@@ -96,13 +96,15 @@ export function createProviderSessions({ store, clock, strategies = new Map() }:
     },
 
     async goesOn({ id, idp }, assertion) {
-      const [named, ending] = await Promise.all([
-        idp && store.list(providerSessionCollection, sessionPartition(idp)),
-        assertion && store.get(providerSessionCollection, { partition: subjectPartition(assertion), id: ENDING }),
+      const there = idp && sessionPartition(idp);
+      const read = (partition: string, record: string) => store.get(providerSessionCollection, { partition, id: record });
+      // Not by listing what was made from the provider's session: that may be as much as somebody likes.
+      const [own, ...endings] = await Promise.all([
+        there && read(there, id),
+        there && assertion && read(there, ENDING),
+        assertion && read(subjectPartition(assertion), ENDING),
       ]);
-      const own = named?.find((record) => record.id === id);
-      if (named && (!own || Buffer.from(own.value).equals(ENDED))) return false;
-      const endings = [ending, named?.find((record) => record.id === ENDING)];
+      if (idp && (!own || Buffer.from(own.value).equals(ENDED))) return false;
       return !assertion || !endings.some((record) => record && ends(record, assertion));
     },
 

@@ -3,7 +3,7 @@ import { memoryStore } from "../../lib/adapters/memory/index.ts";
 import { createAccounts } from "../../lib/core/accounts.ts";
 import { createProviderLogout } from "../../lib/core/provider-logout.ts";
 import { createProviderSessions, providerSessionCollection, type ProviderAssertion } from "../../lib/core/provider-sessions.ts";
-import { createSessions } from "../../lib/core/sessions.ts";
+import { createSessions, type Session } from "../../lib/core/sessions.ts";
 import { resolveSessionLife } from "../../lib/core/session-life.ts";
 import type { LogoutToken } from "../../lib/core/strategy.ts";
 import type { RecordStore } from "../../lib/storage/record-store.ts";
@@ -191,7 +191,7 @@ describe("a provider's word that a session ended there", () => {
     expect((await signIn("another", ISSUER, earlier)).session.idp?.sid).toBe("another");
   });
 
-  it("costs a sign-in one read, and none where no provider tells of sign-outs", async () => {
+  it("costs a sign-in one read, none where no provider tells of sign-outs, and few however often one session there was used", async () => {
     const calls: string[] = [];
     const noted = (store: RecordStore): RecordStore =>
       new Proxy(store, {
@@ -205,13 +205,16 @@ describe("a provider's word that a session ended there", () => {
         },
       });
     const { one, assertion } = createLogouts({ wrap: noted });
-    const costOf = async (vouched: ProviderAssertion | null) => {
+    const costOf = async (vouched: ProviderAssertion | null, idp: Session["idp"] = null) => {
       calls.length = 0;
-      await one.sessions.create({ userId: "user-1", assertion: vouched });
-      return calls.length;
+      await one.sessions.create({ userId: "user-1", assertion: vouched, idp });
+      return [calls.length, calls.includes("list")];
     };
 
-    expect((await costOf(assertion())) - (await costOf(null))).toBe(1);
+    const [without] = await costOf(null);
+    expect(await costOf(assertion())).toEqual([Number(without) + 1, false]);
+    const named = { provider: "company", issuer: ISSUER, sid: "there" };
+    expect(await costOf(assertion(), named)).toEqual([Number(without) + 4, false]); // its record is written and read, and the ending there
     const { token } = await one.sessions.create({ userId: "user-1", assertion: assertion() });
     calls.length = 0;
     await one.sessions.resolve(token);
