@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { fakeProvider, faults, type FakeProvider, type FakeProviderOptions } from "../../lib/testing/provider/index.ts";
+import type { OidcOptions } from "../../strategies/oidc.ts";
 import { relyingParty } from "../conformance-rp/relying-party.ts";
 import { briefly, locationOf, startProviderApp, userOf, type Person } from "../support/provider-app.ts";
 
@@ -9,14 +10,14 @@ afterEach(async () => {
 });
 
 /** An application with two providers, and Ada signed in by the first, `one`. */
-async function start() {
+async function start(options: Partial<OidcOptions> = {}) {
   const open = async (options?: FakeProviderOptions) => {
     const provider = await fakeProvider(options);
     closing.push(provider);
     return provider;
   };
   const [one, two] = [await open(), await open({ user: { sub: "2", email: "other@example.com", email_verified: true } })];
-  const app = await startProviderApp({ strategies: [relyingParty(one, { name: "one" }), relyingParty(two, { name: "two" })] });
+  const app = await startProviderApp({ strategies: [relyingParty(one, { name: "one", ...options }), relyingParty(two, { name: "two" })] });
   closing.unshift(app);
   const ada = app.person();
   await ada.go(await one.authorize(locationOf(await ada.go("/auth/login/one"))));
@@ -87,6 +88,27 @@ describe("the page of a link that failed", () => {
     const page = await read(await ada.go(await two.authorize(await linkUrl(ada))));
 
     expect(page).toMatchObject({ status: 409, title: "Linking did not finish", leadsTo: ["/settings?tab=2", "/"] });
+  });
+});
+
+describe("a link to an account that is linked already", () => {
+  it("connects it again after its provider ended the grant, in the same session", async () => {
+    const { app, one, ada } = await start({ scope: ["openid", "email", "offline_access"] });
+    const { id = "" } = (await userOf(ada)) ?? {};
+    const session = ada.cookie("__Host-sid");
+    const stateOf = async () => (await app.auth.accounts.listForUser(id)).map(({ reconnectNeeded }) => reconnectNeeded);
+    one.breakOnce("token", faults.answer(400, { error: "invalid_grant" }));
+    const { accessToken } = await app.auth.accounts.freshToken(id, "one");
+    await expect(app.auth.accounts.freshToken(id, "one", { refused: accessToken })).rejects.toMatchObject({ code: "reconnect_needed" });
+    expect(await stateOf()).toEqual([true]);
+
+    const begun = await ada.send("POST", "/auth/accounts/one/link", { return_to: "/music" });
+    const { url } = (await begun.json()) as { url: string };
+    expect(await briefly(await ada.go(await one.authorize(url)))).toEqual([303, "/music"]);
+
+    expect(await stateOf()).toEqual([false]);
+    expect(ada.cookie("__Host-sid")).toBe(session);
+    expect((await app.auth.accounts.freshToken(id, "one")).accessToken).not.toBe(accessToken);
   });
 });
 
