@@ -1,10 +1,11 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Clock } from "../clock.ts";
 import type { Sealer } from "../crypto/seal.ts";
-import { AuthError, ConfigError, ConflictError, ProviderError, StorageError } from "../errors.ts";
+import { AuthError, ConfigError, ConflictError, ProviderError } from "../errors.ts";
 import { accountNotFound, type AccountDirectory } from "./account-directory.ts";
-import { openToken, withTokens, type AccountRecord, type AccountSummary, type TokenField } from "./account-record.ts";
+import { openToken, type AccountRecord, type AccountSummary, type TokenField } from "./account-record.ts";
 import type { Events, RequestSource } from "./events.ts";
+import { createRefreshClaims, type RefreshClaim } from "./refresh-claims.ts";
 import { isProviderStrategy, type ProofRequest, type ProviderStrategy, type TokenSet } from "./strategy.ts";
 
 /**
@@ -70,12 +71,8 @@ const REQUEST = 5_000;
 const TRY = 3 * REQUEST;
 /** ms before the second and the third try. */
 const BACKOFF = [250, 1_000];
-/** ms before what the provider answered is written once more to a store that failed: doubling from the first to the second. */
-const [FIRST_WRITE, LAST_WRITE] = [100, 2_000];
 /** How long the others look between two looks at what the first one got, ms: doubling from the first to the second. */
 const [FIRST_LOOK, LAST_LOOK] = [25, 500];
-/** Seconds without a further question to a provider that did not answer, unless it said how long; at most the second. */
-const [REST, LONGEST_REST] = [5, 3600];
 /** Turns of one call: more than sign-ins and faster processes make likely. */
 const MAX_TURNS = 5;
 
@@ -86,6 +83,7 @@ const MAX_TURNS = 5;
  */
 export function createFreshTokens(parts: FreshTokensParts) {
   const { directory, sealer, clock, events, strategies, claimTtl = CLAIM_TTL, wait = (ms) => pause(ms) } = parts;
+  const claims = createRefreshClaims({ directory, sealer, clock, wait, claimTtl });
   /** Refreshes under way in this process, by account: their callers share one. */
   const running = new Map<string, Promise<FreshToken>>();
 
@@ -138,21 +136,8 @@ export function createFreshTokens(parts: FreshTokensParts) {
     return (refreshToken) => strategy.refresh({ ...before, refreshToken });
   };
 
-  /** The record under a claim of ours, if it still is as it was read: of any number of callers in all processes, one gets it. */
-  const claim = async (seen: AccountRecord): Promise<Claimed | null> => {
-    const { n: before, saved } = seen.refresh ?? { n: 0, saved: 0 };
-    const n = before + 1;
-    const until = clock.now() + claimTtl * 1000;
-    let claimed = false;
-    const record = await directory.change(seen.account.id, (latest) => {
-      claimed = latest.version === seen.version;
-      return claimed ? { ...latest, refresh: { n, saved, until, failed: false } } : latest;
-    });
-    return record && claimed ? { record, n, saved, until } : null;
-  };
-
   /** Asks, and again while that may help and the claim lasts. */
-  const ask = async (refresh: RefreshTokenSet, used: string, { record, until }: Claimed): Promise<TokenSet | AuthError> => {
+  const ask = async (refresh: RefreshTokenSet, used: string, { record, until }: RefreshClaim): Promise<TokenSet | AuthError> => {
     for (let attempt = 0; ; attempt += 1) {
       const outcome = await askOnce(refresh, used, record.account);
       const backoff = BACKOFF[attempt];
@@ -163,53 +148,15 @@ export function createFreshTokens(parts: FreshTokensParts) {
     }
   };
 
-  /** Keeps what came of a claim: a rotated refresh token is nowhere else, so a store that fails is asked again for as long as the claim lasts. */
-  const settle = async (outcome: TokenSet | AuthError, claimed: Claimed) => {
-    for (let delay = FIRST_WRITE; ; delay = Math.min(delay * 2, LAST_WRITE)) {
-      try {
-        return await settleOnce(outcome, claimed);
-      } catch (error) {
-        if (!(error instanceof StorageError) || clock.now() + delay >= claimed.until) throw error;
-        await wait(delay);
-      }
-    }
-  };
-
-  /** The same, once. Where something newer is there, it is not `kept`. `null`: the account is gone. */
-  const settleOnce = async (outcome: TokenSet | AuthError, claimed: Claimed) => {
-    let kept = false;
-    const record = await directory.change(claimed.record.account.id, (latest) => {
-      const next = settled(latest, outcome, claimed);
-      kept = next !== null;
-      return next ?? latest;
-    });
-    return record && { record, kept };
-  };
-
-  /** The record with what came of a claim; `null` where that counts no longer. */
-  const settled = (latest: AccountRecord, outcome: TokenSet | AuthError, { n, saved }: Claimed): AccountRecord | null => {
-    const { refresh, account } = latest;
-    if (!refresh) return null;
-    // The tokens of whoever claimed after us, or of a sign-in, stay.
-    if (!(outcome instanceof AuthError)) return n > refresh.saved ? withTokens(latest, outcome, sealer, clock.now(), n) : null;
-    // Whoever took over, or has new tokens already, knows better than a refusal.
-    if (refresh.n !== n || refresh.saved !== saved) return null;
-    if (outcome.code === "invalid_grant") {
-      return { ...latest, account: { ...account, reconnectNeeded: true, updatedAt: clock.now() }, refresh: { ...refresh, until: 0 } };
-    }
-    const rest = Math.min(outcome.retryAfter ?? REST, LONGEST_REST);
-    return { ...latest, refresh: { ...refresh, until: clock.now() + rest * 1000, failed: true } };
-  };
-
   /** One turn: a token, or `null` when it has to be looked at again. */
   const renew = async (record: AccountRecord, options: FreshTokenOptions): Promise<FreshToken | null> => {
     const used = openToken(record, "refreshToken", sealer);
     if (used === null) throw new ConflictError("no_refresh_token", "The provider gave no refresh token: sign in there again");
     const refresh = options.refresh ?? strategysOwn(record);
-    const claimed = await claim(record);
+    const claimed = await claims.take(record);
     if (!claimed) return null;
     const outcome = await ask(refresh, used, claimed);
-    const settlement = await settle(outcome, claimed);
+    const settlement = await claims.settle(outcome, claimed);
     if (!settlement) throw accountNotFound();
     if (!settlement.kept) return null;
     const { record: saved } = settlement;
@@ -268,15 +215,6 @@ export function createFreshTokens(parts: FreshTokensParts) {
     }
     return job;
   };
-}
-
-/** A claim that was made, and the record as it was then. */
-interface Claimed {
-  readonly record: AccountRecord;
-  readonly n: number;
-  /** Whose tokens it found. */
-  readonly saved: number;
-  readonly until: number;
 }
 
 /** What the provider answered, or why it did not. */
