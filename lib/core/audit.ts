@@ -1,4 +1,4 @@
-import { RequestError } from "../errors.ts";
+import { RequestError, StorageError } from "../errors.ts";
 import { directoryKey } from "../storage/collection.ts";
 import type { NewRecord, RecordStore } from "../storage/record-store.ts";
 import {
@@ -182,6 +182,8 @@ export function createAudit({ store, events, config, capacity = 10_000, sleep = 
       const theirs = new Set([userId, ...(await idsIn(userId))]);
       for (let after: string | undefined; ;) {
         const page = await store.scan(auditCollection, { limit: MAX_PAGE, ...(after === undefined ? {} : { after }) });
+        // Whom they are about is in them, so that nobody could say that all is done.
+        if (page.unreadable) throw new StorageError("Some stored entries of the audit could not be read");
         for (const stored of page.records) {
           const [entry] = readable([stored], decode);
           if (entry?.type !== "admin.acted") continue;

@@ -88,7 +88,7 @@ export function createPersonalData(parts: PersonalDataParts): PersonalDataServic
       const page = await store.scan(from, { limit: PAGE, ...(after === undefined ? {} : { after }) });
       const records = readable(page.records, (stored) => ({ stored, record: decode(stored) }));
       // Whose they are is in them: put back the key that reads them, or wait for their end.
-      if (page.unreadable !== undefined) throw new StorageError("Some stored records could not be read, and so not be looked into");
+      if (page.unreadable) throw new StorageError("Some stored records could not be read, and so not be looked into");
       found.push(...records.filter(({ record }) => isTheirs(record)));
       if (page.next === null) return found;
       after = page.next;

@@ -311,6 +311,17 @@ describe("keys of an encrypted store", () => {
     await expect(store.commit([insert(people, person("bob"))])).rejects.toThrow(StorageError);
   });
 
+  it("are not used on a store of whose records none can be read either: those may be in the clear", async () => {
+    const { store, inner } = open();
+    const scan = inner.scan;
+    inner.scan = async () => ({ records: [], next: null, unreadable: 1 });
+
+    await expect(store.commit([insert(people, person("bob"))])).rejects.toThrow(StorageError);
+    inner.scan = scan;
+    expect(await store.scan(people)).toEqual({ records: [], next: null });
+    expect(await store.commit([insert(people, person("bob"))])).toBe(true);
+  });
+
   const dir = mkdtempSync(join(tmpdir(), "latchkey-keys-"));
   afterAll(() => rmSync(dir, { recursive: true }));
   const file = (name: string, content: string, mode: number) => {

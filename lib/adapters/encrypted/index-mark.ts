@@ -1,7 +1,7 @@
 import { constantTimeEqual } from "../../crypto/hash.ts";
 import { ConfigError, StorageError } from "../../errors.ts";
 import { directoryKey } from "../../storage/collection.ts";
-import type { DirectoryCollection, NewRecord, RecordStore, StoredRecord, Write } from "../../storage/record-store.ts";
+import type { DirectoryCollection, NewRecord, RecordStore, Scanned, StoredRecord, Write } from "../../storage/record-store.ts";
 import { explain, type Envelopes } from "./envelope.ts";
 
 /**
@@ -45,7 +45,7 @@ export function markOf(fingerprint: Uint8Array = UNFINISHED): NewRecord {
 async function assertOurs(store: RecordStore, collection: DirectoryCollection, envelopes: Envelopes): Promise<void> {
   let after: string | null = null;
   do {
-    const page: { records: StoredRecord[]; next: string | null } = await store.scan(collection, after === null ? {} : { after });
+    const page: Scanned = await store.scan(collection, after === null ? {} : { after });
     for (const record of page.records) {
       const opened = record.id === INDEX_MARK ? null : envelopes.open(collection, record);
       if (opened && "flaw" in opened) {
@@ -55,6 +55,8 @@ async function assertOurs(store: RecordStore, collection: DirectoryCollection, e
       }
     }
     if (page.records.length > 0) return;
+    // Not new either: what is there nobody can read, as under another key of signatures.
+    if (page.unreadable) throw new StorageError("The stored records could not be read");
     after = page.next;
   } while (after !== null);
 }
