@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { fakeProvider, faults, type FakeProvider, type FakeProviderOptions } from "../../lib/testing/provider/index.ts";
 import type { OidcOptions } from "../../strategies/oidc.ts";
+import { transactionCollection } from "../../lib/core/transactions.ts";
 import { relyingParty } from "../conformance-rp/relying-party.ts";
 import { briefly, locationOf, startProviderApp, userOf, type Person } from "../support/provider-app.ts";
 
@@ -109,6 +110,22 @@ describe("a link to an account that is linked already", () => {
     expect(await stateOf()).toEqual([false]);
     expect(ada.cookie("__Host-sid")).toBe(session);
     expect((await app.auth.accounts.freshToken(id, "one")).accessToken).not.toBe(accessToken);
+  });
+});
+
+describe("a link that is under way", () => {
+  it("is erased with its user, and not another's", async () => {
+    const { app, ada, two } = await start();
+    const eve = app.person();
+    await eve.go(await two.authorize(locationOf(await eve.go("/auth/login/two"))));
+    await linkUrl(ada);
+    await linkUrl(eve);
+    const count = async () => (await app.store.scan(transactionCollection)).records.length;
+    expect(await count()).toBe(2);
+
+    await app.auth.erase((await userOf(ada))?.id ?? "");
+
+    expect(await count()).toBe(1);
   });
 });
 

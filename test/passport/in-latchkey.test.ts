@@ -233,7 +233,7 @@ describe.each(CASES.map((each) => [each.package, each] as const))("%s in latchke
 
     expect(page.status).toBe(401);
     const html = await page.text();
-    expect(html).toContain(`href="/auth/login/${name}"`);
+    expect(html).toContain(`href="/auth/login/${name}?return_to=%2Fwelcome"`);
     expect(html).not.toContain("club");
     await expectNobody(ada);
     expect(app.events.filter(({ type }) => type === "sign_in.failed").map(({ details }) => details)).toEqual([
