@@ -46,3 +46,67 @@ describe("a mail with a code", () => {
     expect(emailTemplates.magicCode(content).html).not.toMatch(/https?:|src=|href=|url\(/);
   });
 });
+
+const LINK = "https://acme.example/auth/page?token=a&b";
+const NOT_ASKED = "If you did not ask for it, do nothing: nothing changes.";
+
+describe("a mail with a link", () => {
+  it.each([
+    [
+      "confirmEmail",
+      "Confirm your email address for Acme",
+      "Confirm that this is your address:",
+      "If you did not sign up, say so on that page.",
+    ],
+    ["changeEmail", "Confirm your new email address for Acme", "Confirm that this is your new address:", NOT_ASKED],
+    ["resetPassword", "Choose a new password for Acme", "Choose a new password here:", NOT_ASKED],
+    [
+      "accountExists",
+      "You have an account at Acme already",
+      "Somebody signed up with this address, which has an account already. If it was you, sign in, or choose a new password here:",
+      NOT_ASKED,
+    ],
+  ] as const)("%s: says what it is for, where it leads, and how long it is good", (template, subject, what, warning) => {
+    const mail = emailTemplates[template]({ appName: "Acme", link: LINK, expiresInMinutes: 30 });
+
+    const after = ["The link is good for 30 minutes and can be used once.", warning];
+    expect(mail.subject).toBe(subject);
+    expect(mail.text).toBe(`${[what, LINK, ...after].join("\n\n")}\n`);
+    const shown = "https://acme.example/auth/page?token=a&amp;b";
+    const paragraphs = [what, `<a href="${shown}">${shown}</a>`, ...after];
+    expect(mail.html.match(/<p>.*<\/p>/g)).toEqual(paragraphs.map((paragraph) => `<p>${paragraph}</p>`));
+  });
+
+  it.each([
+    [30, "30 minutes"],
+    [119, "119 minutes"],
+    [120, "2 hours"],
+    [1440, "24 hours"],
+  ])("good for %i minutes says so: %s", (expiresInMinutes, words) => {
+    const { text, html } = emailTemplates.resetPassword({ appName: "Acme", link: LINK, expiresInMinutes });
+    for (const part of [text, html]) expect(part).toContain(`The link is good for ${words} and can be used once.`);
+  });
+
+  it("keeps its link out of the subject, and loads nothing", () => {
+    for (const template of ["confirmEmail", "changeEmail", "resetPassword", "accountExists"] as const) {
+      const { subject, html } = emailTemplates[template]({ appName: "Acme", link: LINK, expiresInMinutes: 30 });
+      expect(subject).not.toMatch(/token|https?:/);
+      expect(html).not.toMatch(/src=|url\(|<img|<link/);
+    }
+  });
+});
+
+describe("a mail that only tells", () => {
+  const NOT_YOU = "If it was not you, choose a new password at once, or write to those who run the site.";
+
+  it.each([
+    ["passwordChanged", "Your password for Acme was changed", "Your password was changed, and all other sessions were ended."],
+    ["emailChanged", "Your email address for Acme was changed", "Your account has another email address now. This one is no longer used."],
+  ] as const)("%s: says what happened and what to do, and links nowhere", (template, subject, what) => {
+    const mail = emailTemplates[template]({ appName: "Acme" });
+
+    expect([mail.subject, mail.text]).toEqual([subject, `${what}\n\n${NOT_YOU}\n`]);
+    expect(mail.html.match(/<p>.*<\/p>/g)).toEqual([`<p>${what}</p>`, `<p>${NOT_YOU}</p>`]);
+    expect(mail.html).not.toMatch(/https?:|href=/);
+  });
+});
