@@ -170,6 +170,15 @@ describe("signing out at the provider", () => {
     expect(answer.headers.get("cache-control")).toBe("no-store");
   });
 
+  it("keeps what ties a sign-in under way in another tab to this browser for as long as that is kept", async () => {
+    await start();
+    const ada = await signIn("ada");
+    const bindingOf = (answer: Response) => answer.headers.getSetCookie().find((cookie) => /^[\w-]+-oauth=./.test(cookie));
+    const begun = bindingOf(await ada.go("/auth/login/oidc"));
+    expect(begun).toContain("; Max-Age=1800;");
+    expect(bindingOf(await ada.send("POST", "/auth/sign-out/provider", {}))).toBe(begun);
+  });
+
   it("is signing out here, when the provider offers no more", async () => {
     await start({ fetch: saying({ end_session_endpoint: undefined }) });
     const ada = await signIn("ada");

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { isProviderStrategy } from "../../core/strategy.ts";
-import { TRANSACTION_TTL } from "../../core/transactions.ts";
+import { TRANSACTION_KEPT } from "../../core/transactions.ts";
 import { randomToken } from "../../crypto/random.ts";
 import { NotFoundError, ProviderError } from "../../errors.ts";
 import { text } from "../input.ts";
@@ -90,6 +90,6 @@ async function endSessionUrl(
   const binding = bindingOf(call) ?? randomToken(32);
   const data = { session: {}, intent: "sign_out" as const, returnTo };
   await kit.transactions.begin({ provider: transactionName(provider), state, binding, data });
-  http.cookies.set(res, http.cookies.binding, binding, TRANSACTION_TTL);
+  http.cookies.set(res, http.cookies.binding, binding, TRANSACTION_KEPT);
   return url;
 }
