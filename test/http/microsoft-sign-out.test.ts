@@ -21,7 +21,7 @@ async function start(tenant: string, claims: object = { sid: SID }) {
       at: `${HOST}/${tenant}/v2.0`,
       issuer: tenant === "common" || tenant === "organizations" ? `${HOST}/{tenantid}/v2.0` : `${HOST}/${ACME}/v2.0`,
     },
-    metadata: { frontchannel_logout_supported: true },
+    metadata: { frontchannel_logout_supported: true, end_session_endpoint: `${HOST}/${tenant}/oauth2/v2.0/logout` },
     authorizationEndpoint: `${HOST}/${tenant}/oauth2/v2.0/authorize`,
     tokenEndpoint: `${HOST}/${tenant}/oauth2/v2.0/token`,
     clientAuthentication: "post",
@@ -63,5 +63,18 @@ describe("a sign-out that Entra shows in a frame", () => {
     expect((await frame({ iss: "https://evil.example/v2.0", sid: SID })).status).toBe(400);
     expect((await frame({ iss: HOST, sid: SID })).status).toBe(400);
     expect(await userOf(ada)).toMatchObject({ name: "Ada" });
+  });
+});
+
+describe("a sign-out that begins here", () => {
+  it.each(["common", "organizations", "acme.example", ACME])("tells Entra of %s whose session to end", async (tenant) => {
+    const { ada } = await start(tenant);
+
+    const { url } = (await (await ada.send("POST", "/auth/sign-out/provider", {})).json()) as { url: string };
+
+    const { pathname, searchParams } = new URL(url);
+    expect(pathname).toBe(`/${tenant}/oauth2/v2.0/logout`);
+    const [, claims = ""] = searchParams.get("id_token_hint")?.split(".") ?? [];
+    expect(JSON.parse(Buffer.from(claims, "base64url").toString())).toMatchObject({ iss: `${HOST}/${ACME}/v2.0`, sid: SID });
   });
 });
