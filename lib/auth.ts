@@ -173,6 +173,8 @@ export function createAuth(options: AuthOptions = {}): Auth {
     events,
     rateLimits,
     principals,
+    oneTimeTokens,
+    basePath: config.basePath,
     options: config.magicCodes,
     send: mailer.sendCode,
   });

@@ -357,9 +357,14 @@ export interface Operations {
       | "unsupported_media_type"
       | "user_not_found";
   };
-  /** Mails a code to an address, whether or not anybody is known by it. */
+  /** Mails a code to an address, and with `link` a link that signs in as well, whether or not anybody is known by it. */
   magicSend: {
-    input: { email: string; return_to?: undefined | string };
+    input: {
+      email: string;
+      return_to?: undefined | string;
+      link?: undefined | boolean | "true" | "false";
+      link_return_to?: undefined | string;
+    };
     output: CodeSent;
     code:
       | CommonCode
@@ -388,6 +393,25 @@ export interface Operations {
       | "invalid_code"
       | "invalid_email"
       | "invalid_request"
+      | "invalid_user_id"
+      | "rate_limited"
+      | "session_data_too_large"
+      | "session_revoked"
+      | "unsupported_media_type"
+      | "user_disabled"
+      | "user_not_found";
+  };
+  /** Signs in by the token of a mailed link, and voids the code in the same mail. */
+  magicLink: {
+    input: { token: string; transport?: undefined | "session" | "token" | "bearer" | "cookie" | "split" };
+    output: SignedIn;
+    code:
+      | CommonCode
+      | "body_too_large"
+      | "cross_site_request"
+      | "insecure_token_transport"
+      | "invalid_request"
+      | "invalid_token"
       | "invalid_user_id"
       | "rate_limited"
       | "session_data_too_large"
@@ -1132,6 +1156,7 @@ export const operations = {
   accountUnlink: "DELETE /accounts/{id} *",
   magicSend: "POST /magic/send",
   magicVerify: "POST /magic/verify",
+  magicLink: "POST /magic/link",
   signUp: "POST /sign-up",
   signIn: "POST /sign-in",
   passwordChange: "POST /password/change *",

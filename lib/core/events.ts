@@ -43,7 +43,7 @@ export interface EventDetails {
   "session.upgraded": { guestId: string; sessionId: string };
   /** A refresh token that was replaced before came back: somebody else has it. */
   "refresh_token.reused": { sessionId: string; ended: boolean };
-  /** Somebody signed in. `method`: the provider, `password`, `magic_code`, `login` for `req.login`, and so on. */
+  /** Somebody signed in. `method`: the provider, `password`, `magic_code`, `magic_link`, `login` for `req.login`, and so on. */
   "sign_in.succeeded": { method: string; sessionId: string };
   /** A sign-in was refused with `code`. A store that is away is no refusal. */
   "sign_in.failed": { method: string; code: string };
@@ -51,10 +51,10 @@ export interface EventDetails {
   "tenant.switched": { sessionId: string };
   /** The user is no member any more: of `tenantId`, which the session was in. */
   "tenant.left": { sessionId: string };
-  /** A code was asked for by mail, to an address that may be nobody's. */
-  "magic_code.requested": { purpose: string };
-  /** A code was right, and is spent. */
-  "magic_code.verified": { purpose: string };
+  /** A code was asked for by mail, with a `link` beside it or without, to an address that may be nobody's. */
+  "magic_code.requested": { purpose: string; link: boolean };
+  /** A code was right, or by the `method` `magic_link` the link beside it, and both are spent. */
+  "magic_code.verified": { purpose: string; method: "magic_code" | "magic_link" };
   /** A user changed their password, and proved the old one. */
   "password.changed": Record<never, never>;
   /** A link to reset a password was asked for; without `userId` nobody has that address. */
@@ -67,8 +67,8 @@ export interface EventDetails {
   "email.confirmed": Record<never, never>;
   /** A user moved to another address, which they proved. */
   "email.changed": Record<never, never>;
-  /** A guess at a code was refused: `code` tells why in more detail than its answer does. */
-  "magic_code.failed": { purpose: string; code: string };
+  /** A guess at a code, or by the `method` `magic_link` a link, was refused: `code` tells why in more detail than its answer does. */
+  "magic_code.failed": { purpose: string; method: "magic_code" | "magic_link"; code: string };
   /** A mail was handed to the mail service. */
   "email.sent": { subject: string };
   /** A try to send a mail failed; `final`: there is no other. `message` is the service's, without addresses and secrets. */

@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import { hmacSha256 } from "../crypto/hash.ts";
 import type { KeyRing } from "../crypto/key-ring.ts";
 import { randomDigits as systemDigits } from "../crypto/random.ts";
-import { CredentialError, RateLimitError } from "../errors.ts";
+import { ConfigError, CredentialError, RateLimitError } from "../errors.ts";
 import { partitionedCollection } from "../storage/collection.ts";
 import type { RecordKey, RecordStore, Write } from "../storage/record-store.ts";
 import type { Events, RequestSource } from "./events.ts";
@@ -18,6 +18,8 @@ import {
   type CodeRequest,
 } from "./magic-code-record.ts";
 import { resolveMagicCodesOptions, type MagicCodesOptions } from "./magic-code-options.ts";
+import { createMagicLinks, type MagicLink } from "./magic-links.ts";
+import type { OneTimeTokens } from "./one-time-tokens.ts";
 import type { Principal, Principals } from "./principals.ts";
 import { sourceFailureLimit, sourceKey, type Counted, type LimitUse, type RateLimits, type Reservation } from "./rate-limits.ts";
 import { readable, reportingUnreadable } from "./unreadable-records.ts";
@@ -35,8 +37,18 @@ export interface MagicCodeMail {
   readonly purpose: CodePurpose;
   /** `null` when no user has that address. */
   readonly userId: string | null;
+  /** The link in the same mail; `null` when none was asked for. */
+  readonly link: MailedLink | null;
   /** One for each code, for a transport that can tell repeats. */
   readonly idempotencyKey: string;
+}
+
+/** A link that signs in, as far as the mailer has to know it. */
+export interface MailedLink {
+  /** Below the base URL of the application: `/auth/magic/link?token=...`. */
+  readonly path: string;
+  /** The origin of the request, for development without a `baseUrl`. */
+  readonly origin: string | null;
 }
 
 export interface CodeRequestOptions {
@@ -49,6 +61,15 @@ export interface CodeRequestOptions {
   /** The request this browser had open: its code gives way to the new one. */
   readonly replaces?: string | null | undefined;
   readonly counted?: Counted | undefined;
+  /** Puts a link beside the code, for the purpose `sign_in` alone: whichever of the two is used first voids the other. Default: none. */
+  readonly link?: LinkRequest | undefined;
+}
+
+export interface LinkRequest {
+  /** Where its sign-in leads. Default: nowhere in particular. */
+  readonly returnTo?: string | null | undefined;
+  /** Where the link leads without a `baseUrl`, in development. */
+  readonly origin?: string | undefined;
 }
 
 export interface CodeGuess {
@@ -71,6 +92,18 @@ export interface VerifiedCode {
   readonly userId: string | null;
 }
 
+/** What a link says of itself to whoever opens it. */
+export interface OpenedLink {
+  /** Canonical: where it was mailed. */
+  readonly email: string;
+  /** The user by that address when it was asked for; `null`: nobody had it. */
+  readonly userId: string | null;
+  /** Where its sign-in leads. Check it on use. */
+  readonly returnTo: string | null;
+  /** Whether the request id given with it is that of the same request: this browser asked for it. */
+  readonly askedHere: boolean;
+}
+
 /** Why a guess failed. For the log and for callers in code; over HTTP all are {@link publicCodeError}. */
 export type CodeFailure = "code_wrong" | "code_expired" | "code_unknown" | "code_exhausted" | "code_disabled";
 
@@ -88,6 +121,20 @@ export interface MagicCodes {
    * @throws {CredentialError} with a {@link CodeFailure}; {@link RateLimitError} when the source, or without a request id the address, failed too often.
    */
   verify(guess: CodeGuess): Promise<VerifiedCode>;
+  /**
+   * What a mailed link stands for. Spends nothing. Two reads; none for a forged token or one of another purpose.
+   * @throws {CredentialError} 401 `invalid_token`.
+   */
+  findLink(opened: { readonly token: string; readonly requestId?: string | null | undefined }): Promise<OpenedLink>;
+  /**
+   * Spends a link, and the code in the same mail: of any number of both at once, one succeeds. It need not be the browser that asked:
+   * have the person see the address, as our page does, before you call this. Two reads, two writes one after the other.
+   * @throws {CredentialError} 401 `invalid_token`.
+   */
+  verifyLink(link: {
+    readonly token: string;
+    readonly source: RequestSource | null;
+  }): Promise<VerifiedCode & { readonly returnTo: string | null }>;
   /** Forgets a user's failures, after another proof of who they are. */
   clearFailures(userId: string): Promise<void>;
 }
@@ -99,6 +146,9 @@ export interface MagicCodesParts {
   readonly events: Events;
   readonly rateLimits: RateLimits;
   readonly principals: Principals;
+  readonly oneTimeTokens: OneTimeTokens;
+  /** Such as `/auth`. */
+  readonly basePath: string;
   /** Queues a mail and returns at once; it is worth nothing after `expiresAt` (Unix ms). */
   readonly send: (mail: MagicCodeMail, expiresAt: number) => void;
   /** Uniform decimal digits. Default: the system's. */
@@ -113,8 +163,9 @@ export function publicCodeError(cause?: unknown): CredentialError {
 
 /** @throws {ConfigError} when an option is out of bounds. */
 export function createMagicCodes(parts: MagicCodesParts): MagicCodes {
-  const { store, keys, clock, events, rateLimits, principals, send, randomDigits = systemDigits } = parts;
+  const { store, keys, clock, events, rateLimits, principals, oneTimeTokens, basePath, send, randomDigits = systemDigits } = parts;
   const config = resolveMagicCodesOptions(parts.options ?? {});
+  const links = createMagicLinks({ store, events, oneTimeTokens, basePath });
 
   const knownKey = (email: string, source: string): RecordKey => ({
     partition: addressTag(email),
@@ -217,7 +268,8 @@ export function createMagicCodes(parts: MagicCodesParts): MagicCodes {
   };
 
   return {
-    async request({ email, purpose, source, userId = null, replaces = null, counted }) {
+    async request({ email, purpose, source, userId = null, replaces = null, counted, link }) {
+      if (link && purpose !== "sign_in") throw new ConfigError("link", "a link is for the purpose sign_in alone");
       const reserved = await reserveSend(email, source);
       counted?.(reserved);
       const { requestId, key } = issueRequestId(email);
@@ -230,16 +282,20 @@ export function createMagicCodes(parts: MagicCodesParts): MagicCodes {
       const old = replaces === null ? null : parseRequestId(replaces);
       const dropped: Write[] = old ? [{ op: "delete", in: codeCollection, key: old }] : [];
       const together = old === null || old.partition === key.partition;
-      await (together ? store.commit([...dropped, added]) : Promise.all([store.commit([added]), store.commit(dropped)]));
-      send({ to: email, code, purpose, userId, idempotencyKey: `magic-code-${key.id}` }, expiresAt);
-      events.emit("magic_code.requested", { purpose }, { userId, source });
+      const [path] = await Promise.all([
+        link ? links.issue({ key, email, userId, returnTo: link.returnTo ?? null, ttl: config.ttl }) : null,
+        ...(together ? [store.commit([...dropped, added])] : [store.commit([added]), store.commit(dropped)]),
+      ]);
+      const mailed = path === null ? null : { path, origin: link?.origin ?? null };
+      send({ to: email, code, purpose, userId, link: mailed, idempotencyKey: `magic-code-${key.id}` }, expiresAt);
+      events.emit("magic_code.requested", { purpose, link: link !== undefined }, { userId, source });
       return { requestId, expiresAt };
     },
 
     async verify(guess) {
       const { purpose, source, code } = guess;
       const refuse = (failure: CodeFailure, userId: string | null = null) => {
-        events.emit("magic_code.failed", { purpose, code: failure }, { userId, source });
+        events.emit("magic_code.failed", { purpose, method: METHOD, code: failure }, { userId, source });
         return new CredentialError(failure, MESSAGES[failure]);
       };
       const asked = guess.requestId === null ? null : parseRequestId(guess.requestId);
@@ -258,8 +314,31 @@ export function createMagicCodes(parts: MagicCodesParts): MagicCodes {
       if (!spent) throw refuse("code_unknown", userId);
 
       await Promise.all([...reserved.map(rateLimits.give), remember(email, from), userId === null ? undefined : clearFailures(userId)]);
-      events.emit("magic_code.verified", { purpose }, { userId, source });
+      events.emit("magic_code.verified", { purpose, method: METHOD }, { userId, source });
       return { email, purpose, userId };
+    },
+
+    async findLink({ token, requestId = null }) {
+      const { email, userId, returnTo, codeKey } = await links.find(token);
+      const asked = requestId === null ? null : parseRequestId(requestId);
+      return { email, userId, returnTo, askedHere: asked?.partition === codeKey.partition && asked.id === codeKey.id };
+    },
+
+    async verifyLink({ token, source }) {
+      const purpose = "sign_in";
+      let link: MagicLink | null = null;
+      try {
+        link = await links.find(token);
+        await links.spend(link);
+      } catch (error) {
+        if (error instanceof CredentialError)
+          events.emit("magic_code.failed", { purpose, method: LINK_METHOD, code: error.code }, { userId: link?.userId ?? null, source });
+        throw error;
+      }
+      const { email, userId, returnTo } = link;
+      await Promise.all([remember(email, sourceKey(source?.ip ?? null)), userId === null ? undefined : clearFailures(userId)]);
+      events.emit("magic_code.verified", { purpose, method: LINK_METHOD }, { userId, source });
+      return { email, purpose, userId, returnTo };
     },
 
     clearFailures,
@@ -273,6 +352,7 @@ interface Found {
 }
 
 const METHOD = "magic_code";
+const LINK_METHOD = "magic_link";
 export const knownSources = partitionedCollection("code_sources");
 /** How long a source stays known to an address, ms. */
 const KNOWN = 30 * 86_400_000;

@@ -9,7 +9,15 @@ import type { Events } from "./events.ts";
 import { reportingUnreadable } from "./unreadable-records.ts";
 
 /** What a token in a mailed link is good for. One made for one purpose is unknown to every other. */
-export type TokenPurpose = "email_confirm" | "email_change" | "password_reset";
+export type TokenPurpose = "email_confirm" | "email_change" | "password_reset" | "magic_link";
+
+/** What else is kept of a link that signs in. */
+export interface MagicLinkContents {
+  /** The id of the code in the same mail, by which the two count as one proof. */
+  readonly codeId: string;
+  /** Where its sign-in leads. */
+  readonly returnTo: string | null;
+}
 
 /** A token that is good still, as its record says. */
 export interface OneTimeToken {
@@ -20,6 +28,8 @@ export interface OneTimeToken {
   readonly userId: string | null;
   /** Canonical: where it was mailed. */
   readonly email: string;
+  /** `null` for every other purpose. */
+  readonly magicLink: MagicLinkContents | null;
   /** Unix ms. */
   readonly createdAt: number;
   readonly expiresAt: number;
@@ -29,6 +39,7 @@ export interface NewOneTimeToken {
   readonly purpose: TokenPurpose;
   readonly userId: string | null;
   readonly email: string;
+  readonly magicLink?: MagicLinkContents | undefined;
   /** Seconds. */
   readonly ttl: number;
 }
@@ -77,14 +88,14 @@ export function createOneTimeTokens({ store, keys, clock, events }: OneTimeToken
   };
 
   return {
-    async issue({ purpose, userId, email, ttl }) {
+    async issue({ purpose, userId, email, ttl, magicLink }) {
       const tag = ownerTag(userId ?? email);
       const body = Buffer.concat([Buffer.from(tag, "base64url"), randomBytes(SECRET)]);
       const mac = hmacSha256(keys.current(keyPurpose(purpose)).key, body).subarray(0, MAC);
       const createdAt = clock.now();
       const expiresAt = createdAt + ttl * 1000;
       const secretHash = sha256(body.subarray(TAG)).toString("base64url");
-      const value = encodeJson({ purpose, userId, email, secretHash, createdAt, expiresAt });
+      const value = encodeJson({ purpose, userId, email, secretHash, magicLink, createdAt, expiresAt });
       await store.commit([{ op: "put", in: collection, record: { partition: tag, id: purpose, value, expiresAt } }]);
       return { token: Buffer.concat([body, mac]).toString("base64url"), expiresAt };
     },
@@ -115,14 +126,34 @@ export function invalidToken(): CredentialError {
 }
 
 function decode(stored: StoredRecord): OneTimeToken & { readonly secretHash: Buffer } {
-  const { purpose, userId, email, secretHash, createdAt, expiresAt } = (decodeJson(stored) ?? {}) as Record<string, unknown>;
-  const isPurpose = purpose === "email_confirm" || purpose === "email_change" || purpose === "password_reset";
-  if (!isPurpose || typeof email !== "string" || typeof secretHash !== "string" || !isInstant(createdAt) || !isInstant(expiresAt)) {
+  const {
+    purpose,
+    userId,
+    email,
+    secretHash,
+    magicLink = null,
+    createdAt,
+    expiresAt,
+  } = (decodeJson(stored) ?? {}) as Record<string, unknown>;
+  if (!isPurpose(purpose) || (magicLink !== null && !isMagicLink(magicLink))) throw new StorageError("A one-time token could not be read");
+  if (typeof email !== "string" || typeof secretHash !== "string" || !isInstant(createdAt) || !isInstant(expiresAt)) {
     throw new StorageError("A one-time token could not be read");
   }
   if (userId !== null && typeof userId !== "string") throw new StorageError("A one-time token could not be read");
   const key = { partition: stored.partition, id: stored.id };
-  return { key, version: stored.version, purpose, userId, email, createdAt, expiresAt, secretHash: Buffer.from(secretHash, "base64url") };
+  const secret = Buffer.from(secretHash, "base64url");
+  return { key, version: stored.version, purpose, userId, email, magicLink, createdAt, expiresAt, secretHash: secret };
+}
+
+const PURPOSES: Readonly<Record<TokenPurpose, true>> = { email_confirm: true, email_change: true, password_reset: true, magic_link: true };
+
+function isPurpose(value: unknown): value is TokenPurpose {
+  return typeof value === "string" && Object.hasOwn(PURPOSES, value);
+}
+
+function isMagicLink(value: unknown): value is MagicLinkContents {
+  const { codeId, returnTo } = (value ?? {}) as Partial<MagicLinkContents>;
+  return typeof codeId === "string" && (returnTo === null || typeof returnTo === "string");
 }
 
 function isInstant(value: unknown): value is number {

@@ -54,6 +54,9 @@ interface Mailing {
   notify(kind: "password_changed" | "email_changed", user: User): void;
 }
 
+/** Whose links are mailed here. */
+type LinkPurpose = Exclude<TokenPurpose, "magic_link">;
+
 const CONFIRM_TTL = 86_400;
 const RESET_TTL = 1800;
 /** A notice is worth sending for a day. */
@@ -83,7 +86,7 @@ export function createPasswordLinks(parts: PasswordsParts & { readonly failures:
     counted?.(reserved.slice(0, uses.length));
   };
 
-  const PATHS: Readonly<Record<TokenPurpose, string>> = {
+  const PATHS: Readonly<Record<LinkPurpose, string>> = {
     email_confirm: `${basePath}/email/confirm`,
     email_change: `${basePath}/email/confirm`,
     password_reset: config.resetPage ?? `${basePath}/password/reset`,
@@ -92,7 +95,7 @@ export function createPasswordLinks(parts: PasswordsParts & { readonly failures:
   /** Makes a token for somebody, or for nobody: then it costs as much, and no mail goes out. */
   const mail = async (
     kind: PasswordMail["kind"],
-    purpose: TokenPurpose,
+    purpose: LinkPurpose,
     { userId, email, origin }: { userId: string | null; email: string; origin: string | undefined },
     deliver = true,
   ) => {

@@ -12,7 +12,7 @@ import { EmailDeliveryError, type EmailMessage, type EmailTransport } from "./tr
 
 /** Puts into words what the services have to say, and has it sent off the response path. */
 export interface Mailer {
-  /** @throws {ConfigError} where no codes are mailed. */
+  /** @throws {ConfigError} where no codes are mailed, or for a link whose base is not known. */
   sendCode(mail: MagicCodeMail, expiresAt: number): void;
   /** A notice is left out where there is no transport. @throws {ConfigError} for a link there, or one whose base is not known. */
   sendPasswordMail(mail: PasswordMail, expiresAt: number): void;
@@ -42,12 +42,18 @@ export function createMailer({ clock, events, telemetry, config }: MailerParts):
   const transport = config.email ?? (config.production ? nowhere : consoleTransport());
   const send = (message: EmailMessage) => telemetry.span("latchkey.email.send", {}, async () => transport.send(message));
   const queue = createEmailQueue({ transport: { send }, clock, events });
+  const urlOf = (path: string, origin: string | null) => {
+    const base = config.origin ?? origin;
+    if (base === null) throw new ConfigError("baseUrl", "links in mails need it: set it, or give an `origin`");
+    return `${base}${path}`;
+  };
   const minutesTo = (expiresAt: number) => Math.round((expiresAt - clock.now()) / 60_000);
 
   return {
-    sendCode({ to, code, userId, idempotencyKey }, expiresAt) {
+    sendCode({ to, code, userId, link, idempotencyKey }, expiresAt) {
       if (!sendsMail(config)) throw new ConfigError("email", "codes need a transport, such as smtpTransport({ ... })");
-      const content = emailTemplates.magicCode({ appName, code, expiresInMinutes: minutesTo(expiresAt) });
+      const url = link && urlOf(link.path, link.origin);
+      const content = emailTemplates.magicCode({ appName, code, link: url, expiresInMinutes: minutesTo(expiresAt) });
       queue.enqueue({ to, idempotencyKey, ...content }, { expiresAt, userId });
     },
 
@@ -56,9 +62,7 @@ export function createMailer({ clock, events, telemetry, config }: MailerParts):
         if (path === null) return;
         throw new ConfigError("email", "links need a transport, such as smtpTransport({ ... })");
       }
-      const base = config.origin ?? origin;
-      if (path !== null && base === null) throw new ConfigError("baseUrl", "links in mails need it: set it, or give an `origin`");
-      const content = passwordMailContent(config, kind, `${base ?? ""}${path ?? ""}`, minutesTo(expiresAt));
+      const content = passwordMailContent(config, kind, path === null ? "" : urlOf(path, origin), minutesTo(expiresAt));
       queue.enqueue({ to, idempotencyKey, ...content }, { expiresAt, userId });
     },
 

@@ -16,7 +16,8 @@ export interface MemoryTransport extends EmailTransport {
 /** Keeps mails in this process. */
 export function memoryTransport(): MemoryTransport {
   const messages: EmailMessage[] = [];
-  const read = new WeakSet<EmailMessage>();
+  /** A mail may hold a code and a link, and each is read for itself. */
+  const read = { code: new WeakSet<EmailMessage>(), link: new WeakSet<EmailMessage>() };
   const waiting = new Set<() => void>();
 
   const waitFor: MemoryTransport["waitFor"] = (matches, timeout = 5000) =>
@@ -36,11 +37,12 @@ export function memoryTransport(): MemoryTransport {
       look();
     });
 
-  /** What `find` sees in the next mail to `address` that was not read for it. Taken at once: of several who wait, each gets one of their own. */
-  const next = async (address: string, find: (text: string) => string | null, timeout: number | undefined) => {
+  /** What is in the next mail to `address` that was not read for it. Taken at once: of several who wait, each gets one of their own. */
+  const next = async (address: string, what: keyof typeof read, timeout: number | undefined) => {
+    const find = what === "code" ? codeIn : linkIn;
     const take = (message: EmailMessage) => {
-      if (message.to !== address || read.has(message) || find(message.text) === null) return false;
-      read.add(message);
+      if (message.to !== address || read[what].has(message) || find(message.text) === null) return false;
+      read[what].add(message);
       return true;
     };
     return find((await waitFor(take, timeout)).text) ?? "";
@@ -53,8 +55,8 @@ export function memoryTransport(): MemoryTransport {
       messages.push(message);
       for (const look of waiting) look();
     },
-    waitForCode: (address, timeout) => next(address, codeIn, timeout),
-    waitForLink: (address, timeout) => next(address, linkIn, timeout),
+    waitForCode: (address, timeout) => next(address, "code", timeout),
+    waitForLink: (address, timeout) => next(address, "link", timeout),
     clear() {
       messages.length = 0;
     },
@@ -65,8 +67,9 @@ function linkIn(text: string): string | null {
   return /https?:\/\/[^\s<>"]+/.exec(text)?.[0] ?? null;
 }
 
-/** A code as our templates write it: 6 to 10 digits in two halves, on a line of its own; else the first that looks like one. */
+/** A code as our templates write it: 6 to 10 digits in two halves, on a line of its own; else the first outside links that looks like one. */
 function codeIn(text: string): string | null {
-  const found = /^ *(\d{3,5} ?\d{3,5}) *$/m.exec(text) ?? /(?<!\d)(\d{3,5} ?\d{3,5})(?!\d)/.exec(text);
+  const words = text.replaceAll(/https?:\/\/\S+/g, "");
+  const found = /^ *(\d{3,5} ?\d{3,5}) *$/m.exec(text) ?? /(?<!\d)(\d{3,5} ?\d{3,5})(?!\d)/.exec(words);
   return found?.[1]?.replace(" ", "") ?? null;
 }

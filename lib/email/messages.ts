@@ -11,6 +11,8 @@ export interface EmailContent {
 export interface MagicCodeContent {
   readonly appName: string;
   readonly code: string;
+  /** Signs in as the code does, instead of it; `null` when none was asked for. */
+  readonly link: string | null;
   readonly expiresInMinutes: number;
 }
 
@@ -44,18 +46,23 @@ export interface EmailTemplates {
 /** Our mails: plain words, text and HTML alike, nothing loaded from elsewhere. */
 export const emailTemplates: EmailTemplates = {
   // The code stays out of the subject: subjects show on locked screens.
-  magicCode({ appName, code, expiresInMinutes }) {
+  magicCode({ appName, code, link, expiresInMinutes }) {
     const shown = `${code.slice(0, Math.ceil(code.length / 2))} ${code.slice(Math.ceil(code.length / 2))}`;
     const minutes = expiresInMinutes === 1 ? "a minute" : `${expiresInMinutes} minutes`;
     const life = `It is good for ${minutes} and can be used once.`;
-    const warning = "If you did not ask for it, do nothing: without this code nobody gets in. Never tell it to anybody.";
+    const either = link === null ? life : `Either is good for ${minutes}, and one of the two can be used once.`;
+    const warning =
+      link === null
+        ? "If you did not ask for it, do nothing: without this code nobody gets in. Never tell it to anybody."
+        : "If you did not ask for it, do nothing: without this mail nobody gets in. Never tell the code to anybody, nor pass on the link.";
+    const url = link === null ? "" : escapeHtml(link);
     return {
       subject: `Your sign-in code for ${appName}`,
-      text: `Your sign-in code for ${appName}:\n\n    ${shown}\n\n${life}\n\n${warning}\n`,
+      text: `Your sign-in code for ${appName}:\n\n    ${shown}\n\n${link === null ? "" : `Or open this link to sign in:\n\n${link}\n\n`}${either}\n\n${warning}\n`,
       html: `<!doctype html><html lang="en"><body style="font:16px/1.5 sans-serif;color:#1b1f24">
 <p>Your sign-in code for ${escapeHtml(appName)}:</p>
 <p style="font:600 28px/1.4 monospace;letter-spacing:2px">${escapeHtml(shown)}</p>
-<p>${life}</p>
+${link === null ? "" : `<p>Or open this link to sign in:</p>\n<p><a href="${url}">${url}</a></p>\n`}<p>${either}</p>
 <p style="color:#57606a">${warning}</p>
 </body></html>`,
     };

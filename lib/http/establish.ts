@@ -10,7 +10,7 @@ import { sessionView, userView } from "./views.ts";
 /** What a proof of identity led to. */
 export interface Proof {
   readonly userId: string;
-  /** Such as `magic_code`, or a provider's name. */
+  /** Such as `magic_code`, `magic_link`, or a provider's name. */
   readonly method: string;
   /** Default: one that outlasts a redirect. */
   readonly transport?: SessionTransport | undefined;
@@ -33,8 +33,8 @@ export async function establish(
 ): Promise<Reply> {
   const { kit, req, source } = call;
   const transport = chooseTransport(call, asked ?? redirectedTransport(call));
-  // Whoever proves who they are another way may use codes again. A code proves that by itself.
-  const forgiven = method === "magic_code" ? null : kit.magicCodes.clearFailures(userId);
+  // Whoever proves who they are another way may use codes again. A mail proves that by itself.
+  const forgiven = method === "magic_code" || method === "magic_link" ? null : kit.magicCodes.clearFailures(userId);
   const [user] = await Promise.all([kit.users.findById(userId), forgiven]);
   const options = { userId, methods: [method], transport, ...(epoch ? { epoch } : {}) };
   const issued =

@@ -24,6 +24,11 @@ export function framedPagePolicy(origin: string): string {
   return pagePolicy.replace(/frame-ancestors 'none'$/, `frame-ancestors ${origin}`);
 }
 
+/** The same for a page whose form is answered by a redirect to another origin, which browsers hold against `form-action`, too. */
+export function onwardPagePolicy(origin: string): string {
+  return pagePolicy.replace("form-action 'self'", `form-action 'self' ${origin}`);
+}
+
 /** A whole small page of ours: plain, readable, no scripts, nothing loaded from elsewhere. `body` is HTML. */
 export function page(title: string, body: string): string {
   return `<!doctype html>

@@ -6,6 +6,7 @@ import { adminRoutes } from "./routes/admin.ts";
 import { apiKeyRoutes } from "./routes/api-keys.ts";
 import { emailRoutes } from "./routes/email.ts";
 import { jwksRoutes } from "./routes/jwks.ts";
+import { magicLinkRoutes } from "./routes/magic-link.ts";
 import { magicRoutes } from "./routes/magic.ts";
 import { oauthRoutes } from "./routes/oauth.ts";
 import { openapiRoutes } from "./routes/openapi.ts";
@@ -25,7 +26,7 @@ export function routeTable(
     ...reauthenticateRoutes,
     ...oauthRoutes,
     ...accountRoutes,
-    ...(sendsMail(config) ? magicRoutes : []),
+    ...(sendsMail(config) ? [...magicRoutes, ...magicLinkRoutes] : []),
     ...(config.passwordRoutes ? [...signUpRoutes, ...signInRoutes, ...passwordRoutes] : []),
     ...(config.passwordRoutes && sendsMail(config) ? [...passwordLinkRoutes, ...emailRoutes] : []),
     ...(config.apiKeyRoutes ? apiKeyRoutes : []),

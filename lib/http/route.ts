@@ -110,6 +110,8 @@ export interface Reply {
   readonly html?: string;
   /** The one origin whose pages may show `html` in a frame. Default: none may. */
   readonly framedBy?: string;
+  /** Another origin that a form of `html` may end up at. Default: it stays on ours. */
+  readonly leadsTo?: string;
   /** Sends the browser on, with 303; beside `json` only when it navigates. */
   readonly location?: string;
 }

@@ -6,7 +6,7 @@ import { AuthError, NotFoundError, RequestError, StorageError } from "../errors.
 import { csrfRefusal, type CsrfConfig } from "./csrf.ts";
 import { errorTarget, withoutErrorTarget } from "./form-refusal.ts";
 import { checked, readBody } from "./input.ts";
-import { framedPagePolicy, pagePolicy } from "./page.ts";
+import { framedPagePolicy, onwardPagePolicy, pagePolicy } from "./page.ts";
 import { asAuthError, sendProblem } from "./problem.ts";
 import { rateLimit } from "./rate-limit.ts";
 import { requireAuth } from "./require-auth.ts";
@@ -91,19 +91,24 @@ export function createRouter(routes: readonly AnyRoute[], { kit, http, csrf }: R
 }
 
 /** Never cached: everything we answer is about one person. */
-function send(req: Request, res: Response, { status = 200, json, html, framedBy, location }: Reply): void {
+function send(req: Request, res: Response, { status = 200, json, html, framedBy, leadsTo, location }: Reply): void {
   res.setHeader("cache-control", "no-store");
   if (location !== undefined && (json === undefined || navigates(req))) return res.redirect(303, location);
   res.status(status);
   if (html !== undefined && (json === undefined || navigates(req))) {
     res.setHeader("referrer-policy", "strict-origin");
-    res.setHeader("content-security-policy", framedBy === undefined ? pagePolicy : framedPagePolicy(framedBy));
+    res.setHeader("content-security-policy", policyOf({ framedBy, leadsTo }));
     // An application may have set it for all of its pages; it knows no single origin.
     if (framedBy !== undefined) res.removeHeader("x-frame-options");
     res.type("html").send(html);
   } else {
     res.json(json);
   }
+}
+
+function policyOf({ framedBy, leadsTo }: { framedBy: string | undefined; leadsTo: string | undefined }): string {
+  if (framedBy !== undefined) return framedPagePolicy(framedBy);
+  return leadsTo === undefined ? pagePolicy : onwardPagePolicy(leadsTo);
 }
 
 /** Whether a page was left for this answer, by a link or a form, rather than a script asking. */

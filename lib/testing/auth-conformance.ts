@@ -10,6 +10,7 @@ import {
   type Capability,
   type Given,
 } from "./auth/case.ts";
+import { magicLinkCases } from "./auth/magic-link-cases.ts";
 import { mailCases } from "./auth/mail-cases.ts";
 import { refreshCases } from "./auth/refresh-cases.ts";
 import { sessionCases } from "./auth/session-cases.ts";
@@ -46,6 +47,7 @@ export const authCases: Readonly<Record<string, readonly AuthCase[]>> = {
   refreshing: refreshCases,
   "API keys": apiKeyCases,
   "links in mails": mailCases,
+  "links that sign in": magicLinkCases,
   sessions: sessionCases,
   "access tokens": accessTokenCases,
 };

@@ -9,6 +9,7 @@ import {
   type MagicCodeMail,
   type MagicCodesOptions,
 } from "../../lib/core/magic-codes.ts";
+import { createOneTimeTokens } from "../../lib/core/one-time-tokens.ts";
 import { createPrincipals } from "../../lib/core/principals.ts";
 import { createRateLimits } from "../../lib/core/rate-limits.ts";
 import { createKeyRing } from "../../lib/crypto/key-ring.ts";
@@ -50,6 +51,8 @@ function createKit({ options = {}, secrets = [SECRET], wrap = (store) => store }
       send,
       options,
       rateLimits: createRateLimits({ store, clock, events, keys }),
+      oneTimeTokens: createOneTimeTokens({ store, keys, clock, events }),
+      basePath: "/auth",
     });
   };
   const magicCodes = withSecrets(secrets);
@@ -82,7 +85,15 @@ describe("magic codes", () => {
     expect(requestId).toMatch(/^[\w-]{64}$/);
     expect(expiresAt).toBe(clock.now() + 600_000);
     expect(mails).toEqual([
-      { to: email, code, purpose: "sign_in", userId: "user-1", idempotencyKey: expect.stringMatching(/^magic-code-/), expiresAt },
+      {
+        to: email,
+        code,
+        purpose: "sign_in",
+        userId: "user-1",
+        link: null,
+        idempotencyKey: expect.stringMatching(/^magic-code-/),
+        expiresAt,
+      },
     ]);
     expect(await guess({ requestId, code })).toEqual({ email, purpose: "sign_in", userId: "user-1" });
   });
@@ -568,9 +579,9 @@ describe("failures", () => {
     await expect(guess({ requestId, code: wrong(code) })).rejects.toThrow();
     await guess({ requestId, code });
     expect(told.map(({ type, userId, details }) => [type, userId, details])).toEqual([
-      ["magic_code.requested", "user-1", { purpose: "sign_in" }],
-      ["magic_code.failed", "user-1", { purpose: "sign_in", code: "code_wrong" }],
-      ["magic_code.verified", "user-1", { purpose: "sign_in" }],
+      ["magic_code.requested", "user-1", { purpose: "sign_in", link: false }],
+      ["magic_code.failed", "user-1", { purpose: "sign_in", method: "magic_code", code: "code_wrong" }],
+      ["magic_code.verified", "user-1", { purpose: "sign_in", method: "magic_code" }],
     ]);
     expect(JSON.stringify(told)).not.toContain(code);
   });

@@ -60,6 +60,18 @@ describe("one-time tokens", () => {
     expect(calls).toEqual(before);
   });
 
+  it("rule 49: are refused and reported when their record does not parse", async () => {
+    const { tokens, store, heard } = setup();
+    for (const magicLink of [{}, { codeId: 1, returnTo: null }, { codeId: "x", returnTo: 1 }, "x"]) {
+      const { token } = await tokens.issue({ ...RESET, purpose: "magic_link", magicLink: magicLink as never });
+      await expect(tokens.find(token, "magic_link")).rejects.toMatchObject({ code: "storage_unavailable" });
+    }
+    expect(heard.map(({ type }) => type)).toContain("record.unreadable");
+    const { token } = await tokens.issue({ ...RESET, purpose: "magic_link", magicLink: { codeId: "x", returnTo: "/" } });
+    expect(await tokens.find(token, "magic_link")).toMatchObject({ magicLink: { codeId: "x", returnTo: "/" } });
+    expect((await store.scan({ kind: "partitioned", name: "one_time_tokens" })).records).toHaveLength(1);
+  });
+
   it("rest as hashes: what is stored opens nothing", async () => {
     const { tokens, store } = setup();
     const { token } = await tokens.issue(RESET);

@@ -60,13 +60,28 @@ describe("the mailbox for tests", () => {
     "finds %s in our own mail, whatever numbers stand around it",
     async (code) => {
       const mailbox = memoryTransport();
-      const { text } = emailTemplates.magicCode({ appName: "Acme 2026, 1234567 served", code, expiresInMinutes: 100 });
+      const { text } = emailTemplates.magicCode({ appName: "Acme 2026, 1234567 served", code, link: null, expiresInMinutes: 100 });
 
       await mailbox.send(mail("ada@example.com", text));
 
       expect(await mailbox.waitForCode("ada@example.com")).toBe(code);
     },
   );
+
+  it("reads the code and the link of one mail, each once, and takes no digits of a link for a code", async () => {
+    const mailbox = memoryTransport();
+    const link = "https://acme.example/auth/magic/link?token=a1234567890-";
+    await mailbox.send(mail("ada@example.com", `Open ${link}`));
+    await mailbox.send(
+      mail("ada@example.com", emailTemplates.magicCode({ appName: "Acme", code: "12345678", link, expiresInMinutes: 10 }).text),
+    );
+
+    expect(await mailbox.waitForCode("ada@example.com")).toBe("12345678");
+    expect(await mailbox.waitForLink("ada@example.com")).toBe(link);
+    expect(await mailbox.waitForLink("ada@example.com")).toBe(link);
+    await expect(mailbox.waitForCode("ada@example.com", 10)).rejects.toThrow("No such mail");
+    await expect(mailbox.waitForLink("ada@example.com", 10)).rejects.toThrow("No such mail");
+  });
 
   it("finds a code in the middle of an application's own text", async () => {
     const mailbox = memoryTransport();

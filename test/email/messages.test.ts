@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { emailTemplates } from "../../lib/email/messages.ts";
 
-const content = { appName: "Acme", code: "12345678", expiresInMinutes: 10 };
+const content = { appName: "Acme", code: "12345678", link: null, expiresInMinutes: 10 };
 
 describe("a mail with a code", () => {
   it("says what it is for, the code in two halves, and how long it is good", () => {
@@ -40,6 +40,20 @@ describe("a mail with a code", () => {
     expect(text).toContain(`code for A&B <script>"'`);
     expect(html).toContain("code for A&amp;B &lt;script&gt;&quot;&#39;");
     expect(html).not.toContain("<script");
+  });
+
+  it("has a link beside the code where one was asked for, as text and as markup, and says that one of the two counts", () => {
+    const link = "https://acme.example/auth/magic/link?token=a&b";
+    const { subject, text, html } = emailTemplates.magicCode({ ...content, link });
+
+    expect(text).toContain(`\n${link}\n`);
+    expect(html).toContain('<a href="https://acme.example/auth/magic/link?token=a&amp;b">');
+    expect(subject).not.toContain("acme.example");
+    for (const part of [text, html]) {
+      expect(part).toContain("1234 5678");
+      expect(part).toContain("Either is good for 10 minutes, and one of the two can be used once.");
+      expect(part).toContain("nor pass on the link");
+    }
   });
 
   it("loads nothing and links nowhere, so that opening it tells nobody", () => {

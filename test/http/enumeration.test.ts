@@ -11,6 +11,7 @@ const ASKED = {
   "signing in": ["/auth/sign-in", { password: OTHER }],
   "a forgotten password": ["/auth/password/forgot", {}],
   "a code": ["/auth/magic/send", {}],
+  "a code with a link": ["/auth/magic/send", { link: true }],
   "a link to confirm an address": ["/auth/email/confirm/send", {}],
   "signing up": ["/auth/sign-up", { password: OTHER }],
 } as const;

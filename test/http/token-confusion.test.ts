@@ -66,6 +66,8 @@ beforeEach(async () => {
   const sent = await request(app.server).post("/auth/magic/send").send({ email: "cleo@example.com" }).expect(200);
   const { request_id: requestId } = sent.body as { request_id: string };
   const code = await app.mailbox.waitForCode("cleo@example.com");
+  await request(app.server).post("/auth/magic/send").send({ email: "dora@example.com", link: true }).expect(200);
+  const magicLink = await linkToken("dora@example.com");
   const idToken = await new SignJWT({ nonce: "n", email: "bob@example.com" })
     .setProtectedHeader({ alg: "HS256", typ: "JWT" })
     .setSubject(bob.id)
@@ -88,6 +90,7 @@ beforeEach(async () => {
     "confirm token": confirm,
     "change token": change,
     "reset token": reset,
+    "link token": magicLink,
     "magic code": code,
     "magic request id": requestId,
     "ID token": idToken,
@@ -111,6 +114,7 @@ beforeEach(async () => {
     "API key": async () => void (await me({ authorization: `Bearer ${key}` }).expect(200)),
     "confirm token": async () => void (await post("/email/confirm", { token: confirm })),
     "change token": async () => void (await post("/email/confirm", { token: change })),
+    "link token": async () => void (await post("/magic/link", { token: magicLink })),
     "magic code": async () => void (await post("/magic/verify", { code, request_id: requestId })),
     "magic request id": async () => undefined,
     "ID token": async () => undefined,
@@ -161,6 +165,11 @@ const ENDPOINTS: Record<string, { at: (token: string) => PromiseLike<request.Res
   "password/reset": {
     at: (token) => request(app.server).post("/auth/password/reset").send({ token, password: "yet another horse battery" }),
     home: ["reset token"],
+  },
+  "magic/link": { at: (token) => request(app.server).post("/auth/magic/link").send({ token }), home: ["link token"] },
+  "the page of magic/link": {
+    at: (token) => request(app.server).get("/auth/magic/link").query({ token }),
+    home: ["link token"],
   },
   "the code of magic/verify": {
     at: (token) => request(app.server).post("/auth/magic/verify").send({ code: token, request_id: tokens["magic request id"] }),

@@ -2,6 +2,7 @@ import { createAccounts } from "../../lib/core/accounts.ts";
 import { createApiKeys } from "../../lib/core/api-keys.ts";
 import { createMagicCodes, type MagicCodeMail } from "../../lib/core/magic-codes.ts";
 import { createManagedUsers } from "../../lib/core/managed-users.ts";
+import { createOneTimeTokens } from "../../lib/core/one-time-tokens.ts";
 import { createRateLimits } from "../../lib/core/rate-limits.ts";
 import { resolveSessionLife } from "../../lib/core/session-life.ts";
 import { createSessions, type SessionsConfig } from "../../lib/core/sessions.ts";
@@ -51,7 +52,11 @@ export function createRaceKit(store: RecordStore, clock: TestClock) {
     apiKeys,
     /** Ends all sessions and keys of a user. */
     purge,
-    magicCodes: createMagicCodes({ store, keys, clock, events, rateLimits, principals, send: (mail) => void mails.push(mail) }),
+    magicCodes: createMagicCodes({
+      ...{ store, keys, clock, events, rateLimits, principals, oneTimeTokens: createOneTimeTokens({ store, keys, clock, events }) },
+      basePath: "/auth",
+      send: (mail) => void mails.push(mail),
+    }),
     signIn: createSignIn({ users, accounts, principals, events, purge }),
     managedUsers: createManagedUsers({ users, principals, sessions, apiKeys, accounts, events }),
     /** The same sessions by other rules. */

@@ -11,6 +11,13 @@ export const moves = {
   /** Gives the code 25 times. */
   redeem: (kit: RaceKit, { code, ...guess }: Guess & { code: string }) => atOnce(25, () => verify(kit, guess, code)),
 
+  /** Opens the link 25 times. */
+  follow: (kit: RaceKit, { token }: { token: string }) => atOnce(25, () => kit.magicCodes.verifyLink({ token, source: null })),
+
+  /** Gives the code, the request id with it or without, and opens the link, 24 times in turns: each process begins with another. */
+  either: (kit: RaceKit, { token, code, ...guess }: Guess & { token: string; code: string }, index: number) =>
+    atOnce(24, (n) => ((n + index) % 2 ? verify(kit, guess, code) : kit.magicCodes.verifyLink({ token, source: null }))),
+
   /** Guesses 25 times, by different wrong codes; the one of all that is given `at` gives the right code instead. */
   guess: (kit: RaceKit, { code, at, ...guess }: Guess & { code: string; at: number | null }, index: number) =>
     atOnce(25, (n) => verify(kit, guess, index * 25 + n === at ? code : wrong(code, index * 25 + n))),

@@ -18,6 +18,13 @@ describe.each(kinds)("magic codes, raced over $name", { timeout: RACE_TIMEOUT },
     return { email, requestId, code: arena.kit.mails.at(-1)?.code ?? "" };
   }
 
+  async function askForLink(userId: string | null = null) {
+    const email = `${arena.id()}@example.com`;
+    const { requestId } = await arena.kit.magicCodes.request({ email, purpose: "sign_in", source: null, userId, link: { returnTo: "/" } });
+    const { code = "", link } = arena.kit.mails.at(-1) ?? {};
+    return { email, requestId, code, token: /token=(.+)$/.exec(link?.path ?? "")?.[1] ?? "" };
+  }
+
   const redeem = (guess: { requestId: string | null; email: string; code: string }) =>
     outcomeOf(() => arena.kit.magicCodes.verify({ ...guess, purpose: "sign_in", source: null }));
 
@@ -39,6 +46,31 @@ describe.each(kinds)("magic codes, raced over $name", { timeout: RACE_TIMEOUT },
       const outcomes = (await arena.race("redeem", { requestId: null, email, code })).flat();
 
       expect(tally(outcomes)).toMatchObject({ ok: 1 });
+    }));
+
+  it("rule 1: of 50 uses of one link, one succeeds", () =>
+    repeat(rounds, async (round) => {
+      const userId = round % 2 ? arena.id() : null;
+      const { email, token, ...asked } = await askForLink(userId);
+
+      const outcomes = (await arena.race("follow", { token })).flat();
+
+      expect(valuesOf(outcomes)).toEqual([{ email, purpose: "sign_in", userId, returnTo: "/" }]);
+      expect(tally(outcomes)).toEqual({ ok: 1, invalid_token: 49 });
+      expect((await redeem({ email, ...asked })).code).toBe("code_unknown");
+    }));
+
+  it("rule 1: of a code and the link beside it, each used 24 times, one succeeds once", () =>
+    repeat(rounds, async (round) => {
+      const { email, requestId, ...asked } = await askForLink(arena.id());
+
+      // Without the request id a code has ten guesses an hour, so it has one here in most rounds.
+      const outcomes = (await arena.race("either", { ...asked, ...(round % 4 ? { requestId } : { requestId: null, email }) })).flat();
+
+      expect(valuesOf(outcomes)).toHaveLength(1);
+      expect(outcomes).toHaveLength(48);
+      expect((await redeem({ email, requestId, code: asked.code })).code).not.toBeNull();
+      expect((await outcomeOf(() => arena.kit.magicCodes.verifyLink({ token: asked.token, source: null }))).code).toBe("invalid_token");
     }));
 
   it("rule 5: of 50 wrong guesses five are compared, and the right code is refused afterwards", () =>

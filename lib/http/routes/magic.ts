@@ -40,15 +40,27 @@ export const magicRoutes = [
     operationId: "magicSend",
     method: "POST",
     path: "/magic/send",
-    summary: "Mails a code to an address, whether or not anybody is known by it.",
-    body: z.strictObject({ email: text(320), return_to: text(2048).optional() }),
+    summary: "Mails a code to an address, and with `link` a link that signs in as well, whether or not anybody is known by it.",
+    body: z.strictObject({
+      email: text(320),
+      return_to: text(2048).optional(),
+      link: z
+        .union([z.boolean(), z.enum(["true", "false"])])
+        .optional()
+        .meta({ description: "Puts a link into the same mail. Default: false." }),
+      link_return_to: text(2048).optional().meta({ description: "Where the link leads once it has signed in. Default: `return_to`." }),
+    }),
     answers: { 200: codeSentSchema, 303: RETURN_TO, problems: ["400 invalid_email", ...THROTTLED] },
     async handle(call) {
       const { kit, http, req, body, source } = call;
       const email = normaliseEmail(body.email);
       const user = await kit.users.findByEmail(email);
       const replaces = readCookie(req, http.cookies.pending);
-      const wanted = { email, purpose: "sign_in" as const, source, userId: user?.id ?? null, replaces };
+      // Where the link leads is made safe now, and again when it is used.
+      const target = body.link_return_to ?? body.return_to;
+      const asked = { origin: http.origin(req), returnTo: target === undefined ? null : http.returnTo(req, target) };
+      const link = body.link === true || body.link === "true" ? asked : undefined;
+      const wanted = { email, purpose: "sign_in" as const, source, userId: user?.id ?? null, replaces, link };
       const request = await kit.magicCodes.request({ ...wanted, counted: tellLimits(call) });
       const message = "A code is on its way to that address.";
       return { json: { message, ...rememberRequest(call, request) }, location: http.returnTo(req, body.return_to) };

@@ -49,8 +49,8 @@ export interface AuthServer {
   close(): Promise<void>;
 }
 
-/** What a case may need and not every server has. */
-export type Capability = "clock" | "inside";
+/** What a case may need and not every server has: a `clock` to move, what is `inside`, or signing in by `codes` and links in mails. */
+export type Capability = "clock" | "inside" | "codes";
 
 /** A server under test with all that a case needs, and those who visit it. */
 export interface Given {
