@@ -51,7 +51,7 @@ export type { Limit, RateLimits, Reservation } from "./core/rate-limits.ts";
 export type { AccessToken, AccessTokens, IssuedAccessToken, IssueOptions } from "./core/access-tokens.ts";
 export type { RefreshedSession, RefreshOptions, RefreshTokens } from "./core/refresh-tokens.ts";
 export type { SigningAlgorithm, SigningKey } from "./core/keyset.ts";
-export type { TokensOptions } from "./core/token-options.ts";
+export type { OwnClaims, TokensOptions } from "./core/token-options.ts";
 export type { Accounts, FreshToken } from "./core/accounts.ts";
 export type { ApiKey, ApiKeys, ApiKeysOptions } from "./core/api-keys.ts";
 export { apiKeyPattern } from "./core/api-keys.ts";

@@ -129,7 +129,7 @@ export async function verifyTokenSignature(
   throw invalidToken("The access token does not hold");
 }
 
-function isClaims(value: unknown): value is JWTPayload {
+export function isClaims(value: unknown): value is JWTPayload {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 

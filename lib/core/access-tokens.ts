@@ -5,6 +5,7 @@ import { ConfigError } from "../errors.ts";
 import {
   headerOf,
   invalidToken,
+  isClaims,
   looksLikeJwt,
   TOKEN_TYPE,
   verifyToken,
@@ -13,6 +14,7 @@ import {
 } from "./access-token-claims.ts";
 import type { Keyset } from "./keyset.ts";
 import type { Session } from "./sessions.ts";
+import type { OwnClaims, TokensConfig } from "./token-options.ts";
 import { createVerifiedTokens } from "./verified-tokens.ts";
 
 export type { AccessToken } from "./access-token-claims.ts";
@@ -32,8 +34,11 @@ export interface IssueOptions {
    * nor our guards take it, whoever shows it. @see RFC 8707 section 2, RFC 9068 section 4.
    */
   readonly audience?: string | undefined;
-  /** Further claims of the application's own; those that we set cannot be replaced. Default: none. */
-  readonly claims?: Readonly<Record<string, unknown>> | undefined;
+  /**
+   * Further claims of the application's own; those that we set cannot be replaced. Default: those of `tokens.claims`; none in a token for
+   * another audience.
+   */
+  readonly claims?: OwnClaims | undefined;
 }
 
 /**
@@ -43,7 +48,8 @@ export interface IssueOptions {
 export interface AccessTokens {
   /**
    * A token for a session, which it never outlives. No store.
-   * @throws {ConfigError} for a guest's session, an `audience` that is no text, or `claims` that replace ours.
+   * @throws {ConfigError} for a guest's session, an `audience` that is no text, or claims that replace ours, are none, or make it too long to
+   *   be taken; what `tokens.claims` throws.
    */
   issue(session: Session, options?: IssueOptions): Promise<IssuedAccessToken>;
   /** What a token says that was verified before and is not over; `null` for any other. No store, no crypto, no waiting. */
@@ -68,6 +74,8 @@ export interface AccessTokensParts {
     /** Seconds. */
     readonly accessTtl: number;
     readonly scopes: ReadonlySet<string>;
+    /** Default: none. */
+    readonly claims?: TokensConfig["claims"];
   };
 }
 
@@ -75,7 +83,7 @@ export interface AccessTokensParts {
 const OURS = ["iss", "aud", "sub", "iat", "nbf", "exp", "jti", "sid", "type", "styp", "tenant", "roles", "scope", "auth_time", "amr"];
 
 export function createAccessTokens({ keyset, clock, config }: AccessTokensParts): AccessTokens {
-  const { issuer, audience, accessTtl } = config;
+  const { issuer, audience, accessTtl, claims: claimsOf } = config;
   const verified = createVerifiedTokens(clock);
 
   /** The key that a token names. @throws {CredentialError} `invalid_token`. */
@@ -89,11 +97,14 @@ export function createAccessTokens({ keyset, clock, config }: AccessTokensParts)
   return {
     jwks: keyset.jwks,
 
-    async issue(session, { scope = [...config.scopes], audience: aud = audience, claims = {} } = {}) {
+    async issue(session, { scope = [...config.scopes], audience: aud = audience, claims: given } = {}) {
       if (session.kind === "guest") throw new ConfigError("accessTokens.issue", "a guest is nobody: give a user's session");
       if (typeof aud !== "string" || aud === "") throw new ConfigError("accessTokens.issue.audience", "give what names one API");
+      const option = given === undefined ? "tokens.claims" : "accessTokens.issue.claims";
+      const claims: unknown = given ?? (aud === audience && claimsOf ? await claimsOf(session) : {});
+      if (!isClaims(claims)) throw new ConfigError(option, "give claims by name");
       const taken = Object.keys(claims).find((name) => OURS.includes(name));
-      if (taken) throw new ConfigError(`accessTokens.issue.claims.${taken}`, "is set by us: use another name");
+      if (taken) throw new ConfigError(`${option}.${taken}`, "is set by us: use another name");
       const { signing } = keyset;
       const now = Math.floor(clock.now() / 1000);
       const exp = Math.floor(Math.min(clock.now() + accessTtl * 1000, session.expiresAt) / 1000);
@@ -117,6 +128,7 @@ export function createAccessTokens({ keyset, clock, config }: AccessTokensParts)
       })
         .setProtectedHeader({ alg: signing.alg, typ: TOKEN_TYPE, kid: signing.kid })
         .sign(signing.sign);
+      if (!looksLikeJwt(token)) throw new ConfigError("accessTokens.issue", "the token is too long to be taken: give it fewer claims");
       return { token, expiresAt: exp * 1000 };
     },
 

@@ -1,6 +1,10 @@
 import { assertFlag, assertOptions } from "../check-options.ts";
 import { ConfigError } from "../errors.ts";
 import type { SigningKey } from "./keyset.ts";
+import type { Session } from "./sessions.ts";
+
+/** Claims of the application's own, by name. */
+export type OwnClaims = Readonly<Record<string, unknown>>;
 
 /** Switches access and refresh tokens on. */
 export interface TokensOptions {
@@ -24,6 +28,11 @@ export interface TokensOptions {
    * end it before its time. Default: false.
    */
   stateless?: boolean | undefined;
+  /**
+   * Claims of the application's own in every access token for `audience`, from the session it is for; called whenever one is issued, as at
+   * sign-in and at each refresh, and waited for. Ours cannot be replaced. What it throws refuses. Not called for guests. Default: none.
+   */
+  claims?: ((session: Session) => OwnClaims | Promise<OwnClaims>) | undefined;
   /** Keys of the application's own: the first signs, all verify. Default: Ed25519 keys made from `secret`. */
   keys?: readonly SigningKey[] | undefined;
 }
@@ -37,13 +46,14 @@ export interface TokensConfig {
   readonly grace: number;
   readonly onReuse: "end" | "refuse";
   readonly stateless: boolean;
+  readonly claims: ((session: Session) => OwnClaims | Promise<OwnClaims>) | null;
   readonly keys: readonly SigningKey[] | null;
 }
 
 const MAX_ACCESS_TTL = 900;
 const REFRESH_TTL = 14 * 24 * 3600;
 const MAX_GRACE = 30;
-const NAMES = ["audience", "issuer", "accessTtl", "refreshTtl", "grace", "onReuse", "stateless", "keys"];
+const NAMES = ["audience", "issuer", "accessTtl", "refreshTtl", "grace", "onReuse", "stateless", "claims", "keys"];
 
 /** @throws {ConfigError} naming the option and the fix. */
 export function resolveTokensOptions(
@@ -52,7 +62,17 @@ export function resolveTokensOptions(
 ): TokensConfig | null {
   if (options === undefined) return null;
   assertOptions("tokens", options, NAMES);
-  const { audience, issuer, accessTtl = MAX_ACCESS_TTL, refreshTtl, grace = 10, onReuse = "end", stateless = false, keys = null } = options;
+  const {
+    audience,
+    issuer,
+    accessTtl = MAX_ACCESS_TTL,
+    refreshTtl,
+    grace = 10,
+    onReuse = "end",
+    stateless = false,
+    claims = null,
+    keys = null,
+  } = options;
   if (typeof audience !== "string" || audience === "")
     throw new ConfigError("tokens.audience", "is missing: set it to the address of the API, such as https://api.example.com");
   if (issuer !== undefined && (typeof issuer !== "string" || issuer === ""))
@@ -63,6 +83,7 @@ export function resolveTokensOptions(
   if (!isSeconds(grace, 0, MAX_GRACE)) throw new ConfigError("tokens.grace", `give whole seconds from 0 to ${MAX_GRACE}`);
   if (onReuse !== "end" && onReuse !== "refuse") throw new ConfigError("tokens.onReuse", 'give "end" or "refuse"');
   assertFlag("tokens.stateless", stateless);
+  if (claims !== null && typeof claims !== "function") throw new ConfigError("tokens.claims", "give a function of the session");
   if (keys !== null && (!Array.isArray(keys) || keys.length === 0))
     throw new ConfigError("tokens.keys", "give a list of one or more keys, or leave it out");
   return {
@@ -73,6 +94,7 @@ export function resolveTokensOptions(
     grace,
     onReuse,
     stateless,
+    claims,
     keys: keys as readonly SigningKey[] | null,
   };
 }

@@ -44,7 +44,11 @@ export async function establish(
   const { session } = issued;
   const before = req.auth.kind === "session" ? req.auth.session.id : req.auth.kind === "access_token" ? req.auth.sessionId : session.id;
   if (before !== session.id) await kit.sessions.revoke(before, { reason: "replaced", source });
-  const credentials = await sendCredentials(call, issued);
+  const credentials = await sendCredentials(call, issued).catch(async (error: unknown) => {
+    // Nobody holds a credential of it.
+    await kit.sessions.revoke(session.id, { source });
+    throw error;
+  });
   kit.events.emit("sign_in.succeeded", { method, sessionId: session.id }, { userId, source });
   return {
     json: {

@@ -4,7 +4,7 @@ import { ERROR_TO } from "../form-refusal.ts";
 import { text } from "../input.ts";
 import { assertFresh, OWN_SESSION, ownSession } from "../own-session.ts";
 import { alert, page, START_PAGE } from "../page.ts";
-import { PASSWORD_CHECK, PASSWORD_CHOICE, RACED, RETURN_TO, THROTTLED } from "../openapi-problems.ts";
+import { HOOK, PASSWORD_CHECK, PASSWORD_CHOICE, RACED, RETURN_TO, THROTTLED } from "../openapi-problems.ts";
 import { credentialFields, messageSchema } from "../openapi-schemas.ts";
 import { tellLimits } from "../rate-limit.ts";
 import { route } from "../route.ts";
@@ -105,6 +105,7 @@ export const passwordRoutes = [
         ...PASSWORD_CHOICE,
         ...RACED,
       ],
+      default: HOOK,
     },
     async handle(call) {
       const { kit, http, req, body, source } = call;

@@ -4,7 +4,7 @@ import { readCookie } from "../extract.ts";
 import { text } from "../input.ts";
 import { OWN_SESSION, ownSession } from "../own-session.ts";
 import { beginRoundTrip, leading } from "../round-trip.ts";
-import { PASSWORD_CHECK, PROVIDER, RACED } from "../openapi-problems.ts";
+import { HOOK, PASSWORD_CHECK, PROVIDER, RACED } from "../openapi-problems.ts";
 import { codeSentSchema, onwardSchema, steppedUpSchema } from "../openapi-schemas.ts";
 import { tellLimits } from "../rate-limit.ts";
 import { route } from "../route.ts";
@@ -44,6 +44,7 @@ export const reauthenticateRoutes = [
         ...PROVIDER,
         ...RACED,
       ],
+      default: HOOK,
     },
     async handle(call) {
       const { kit, http, req, res, body, source } = call;

@@ -3,7 +3,7 @@ import { parseLimit } from "../../core/rate-limits.ts";
 import { CredentialError, NotFoundError, PermissionError } from "../../errors.ts";
 import { readCookie } from "../extract.ts";
 import { text } from "../input.ts";
-import { THROTTLED } from "../openapi-problems.ts";
+import { HOOK, THROTTLED } from "../openapi-problems.ts";
 import { refreshedSchema } from "../openapi-schemas.ts";
 import { countCall, countForgery } from "../rate-limit.ts";
 import { route } from "../route.ts";
@@ -37,6 +37,7 @@ export const refreshRoutes = [
         "404 not_found",
         ...THROTTLED,
       ],
+      default: HOOK,
     },
     shows: ["bearer", "refreshCookie"],
     async handle(call) {

@@ -5,7 +5,7 @@ import { readCookie } from "../extract.ts";
 import { text } from "../input.ts";
 import { OWN_SESSION, ownSession } from "../own-session.ts";
 import { signedIn } from "../require-auth.ts";
-import { RACED, REFUSED_CREDENTIAL, RETURN_TO } from "../openapi-problems.ts";
+import { HOOK, RACED, REFUSED_CREDENTIAL, RETURN_TO } from "../openapi-problems.ts";
 import { credentialFields, sessionSchema, sessionTokenFields, signedOutSchema, successSchema, userSchema } from "../openapi-schemas.ts";
 import { route } from "../route.ts";
 import { sessionView, tokenLeftView, userView } from "../views.ts";
@@ -107,6 +107,7 @@ export const sessionRoutes = [
     answers: {
       200: z.strictObject({ tenant_id: z.string().nullable(), ...credentialFields }),
       problems: ["403 not_a_member", ...RACED],
+      default: HOOK,
     },
     async handle(call) {
       const issued = await call.kit.sessions.setTenant(ownSession(call.req), call.body.tenant_id);
