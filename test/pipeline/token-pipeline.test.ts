@@ -207,6 +207,39 @@ describe("the session pipeline", () => {
     expect(await fresh()).toBe("DE");
   });
 
+  it("lets no token back in that was stale once, however often the session is refreshed", async () => {
+    const session = await start();
+    const issued = await app.auth.refreshTokens!.issue(session);
+    const tokens: Record<string, string> = { A: await issue(session) };
+    let latest = issued;
+    const fresh = async () => {
+      const names = [];
+      for (const [name, token] of Object.entries(tokens)) {
+        const { status, body } = await get("/session", token);
+        if (status === 200) names.push(name);
+        else expect([status, body.detail]).toEqual([401, "token stale"]);
+      }
+      return names.join("");
+    };
+    const seen = [];
+    for (const name of ["B", "C", "D"]) {
+      app.clock.advance(54);
+      const before = await fresh();
+      const { body } = await request(app.server).post("/auth/refresh").send({ refresh_token: latest }).expect(200);
+      [latest, tokens[name]] = [body.refresh_token, body.access_token];
+      const at = await fresh();
+      app.clock.advance(5);
+      const within = await fresh();
+      app.clock.advance(1);
+      seen.push([before, at, within, await fresh()]);
+    }
+    expect(seen).toEqual([
+      ["A", "AB", "AB", "B"],
+      ["B", "BC", "BC", "C"],
+      ["C", "CD", "CD", "D"],
+    ]);
+  });
+
   it("rule 12: calls tokens stale at once that are older than the session's new secret", async () => {
     const session = await start();
     const first = await issue(session);
