@@ -50,6 +50,14 @@ export function createPasswordQueue({ concurrency, waiting = 64, patience = 2000
   };
 }
 
+/** A class of its own, as the jobs may be the application's: what they throw may have any code. */
+class TooBusy extends AuthError {}
+
 function tooBusy(): AuthError {
-  return new AuthError("too_busy", "Too many passwords are being checked: try again in a moment", 503, { retryAfter: 1 });
+  return new TooBusy("too_busy", "Too many passwords are being checked: try again in a moment", 503, { retryAfter: 1 });
+}
+
+/** Whether a job was not run at all. */
+export function isTooBusy(error: unknown): boolean {
+  return error instanceof TooBusy;
 }

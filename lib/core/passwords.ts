@@ -7,6 +7,7 @@ import { createPasswordFailures } from "./password-failures.ts";
 import { createPasswordLinks, type PasswordLinks } from "./password-links.ts";
 import type { PasswordsParts } from "./password-parts.ts";
 import type { PasswordPolicy } from "./password-policy.ts";
+import { isTooBusy } from "./password-queue.ts";
 import { sourceFailureLimit, sourceKey, type Counted } from "./rate-limits.ts";
 import type { Session } from "./sessions.ts";
 import type { Resolved } from "./sign-in.ts";
@@ -78,8 +79,8 @@ export function createPasswords(parts: PasswordsParts): Passwords {
     const failure = await failures.reserve(userId === null ? { address } : { userId });
     const stored = await accounts.findPassword(subject);
     const { matches, outdated } = await hasher.verify(password, userId === null ? null : stored).catch(async (error: unknown) => {
-      // Nothing was compared, so nothing was guessed: an overload must lock nobody out.
-      await Promise.all([giveBack(), failures.give(failure)]);
+      // Nothing was compared, so nothing was guessed: an overload must lock nobody out. Of any other error that is not known.
+      if (isTooBusy(error)) await Promise.all([giveBack(), failures.give(failure)]);
       throw error;
     });
     if (!matches || userId === null || stored === null) throw invalidCredentials();

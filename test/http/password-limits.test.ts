@@ -14,10 +14,19 @@ const plain = {
   verify: (password: string, stored: string) => stored === `plain:${password}`,
 };
 
+/** The same, but throws instead of saying no, as a client of a directory would. */
+const throwing = {
+  recognises: (stored: string) => stored.startsWith("throwing:"),
+  verify: (password: string, stored: string) => {
+    if (stored !== `throwing:${password}`) throw new Error("InvalidCredentialsError");
+    return true;
+  },
+};
+
 let app: Awaited<ReturnType<typeof startApp>>;
 beforeEach(async () => {
   app = await startApp({
-    passwords: { requireConfirmedEmail: false, foreignHashes: [plain] },
+    passwords: { requireConfirmedEmail: false, foreignHashes: [plain, throwing] },
     before: (server) => server.set("trust proxy", true),
   });
 });
@@ -64,6 +73,17 @@ describe("wrong passwords from one source", () => {
 
     app.clock.advance(2599);
     await signIn(ADA, PASSWORD).expect(429);
+    app.clock.advance(1);
+    await signIn(ADA, PASSWORD).expect(200);
+  });
+
+  it("rule 5: are counted where what compares them throws: it has compared them all the same", async () => {
+    await app.auth.users.create({ id: ADA, email: ADA, emailVerified: true });
+    await app.auth.accounts.setPassword(ADA, `throwing:${PASSWORD}`);
+    const answers = [];
+    for (let n = 0; n < 6; n += 1) answers.push(await signIn(ADA, GUESS));
+    expect(answers.map(({ status }) => status)).toEqual([500, 500, 500, 500, 500, 429]);
+    expect(limits(answers[4]!)[1]).toBe('"source_failures";r=95;t=3600');
     app.clock.advance(1);
     await signIn(ADA, PASSWORD).expect(200);
   });
