@@ -75,7 +75,7 @@ const MAX_LENGTH = 4096;
 /** A safe copy of an error, also without `secrets` that a provider repeats in its own words, and without what looks like a token. */
 function without(safe: Error | undefined, secrets: readonly string[]): Error | undefined {
   // Shorter ones are no secrets, and words of every text.
-  const literal = secrets.filter((secret) => secret.length >= 6).flatMap((secret) => [secret, encodeURIComponent(secret)]);
+  const literal = secrets.filter((secret) => secret.length >= 6).flatMap((secret) => [secret, encoded(secret)]);
   // Cut in the middle of a secret it would still say half of one: the secrets go first.
   const clean = (text: string) =>
     literal
@@ -87,4 +87,9 @@ function without(safe: Error | undefined, secrets: readonly string[]): Error | u
     if (layer.stack !== undefined) layer.stack = clean(layer.stack);
   }
   return safe;
+}
+
+/** A token is the provider's text, and may hold half a surrogate pair, which nothing encodes. */
+function encoded(secret: string): string {
+  return encodeURIComponent(Buffer.from(secret).toString());
 }

@@ -103,3 +103,13 @@ it("a provider that has an error hold a megabyte of what looks like tokens holds
   expect(everything(failed)).toContain("the provider takes DPoP proofs by -eyJ");
   expect(everything(failed).length).toBeLessThan(50_000);
 });
+
+it("a provider whose token is no text that can be sent is said to have given such a one", async () => {
+  const provider = await start();
+  provider.change({ tokens: (said: Record<string, unknown>) => ({ ...said, access_token: "half a pair: \ud800" }) });
+  const strategy = relyingParty(provider, {});
+  const { url, session } = await beginWith(strategy);
+
+  const failed = errorOf(await completeWith(strategy, session, await provider.authorize(url)));
+  expect(everything(failed)).toContain("ByteString");
+});
