@@ -83,6 +83,19 @@ describe("while it cannot be told who asks", () => {
     await ask("post", "/auth/magic/verify", guess).expect(200);
   });
 
+  it("rule 43: signing in by a link spends no link, and its page does not call it wrong", async () => {
+    const { ask, fail, app } = await startWithSomebody();
+    await ask("post", "/auth/magic/send", { email: "ada@example.com", link: true }).expect(200);
+    const token = new URL(await app.mailbox.waitForLink("ada@example.com")).searchParams.get("token");
+    for (const where of ["one_time_tokens", "codes", undefined]) {
+      fail(["get"], where);
+      if (where !== undefined) expect(refused(await ask("get", `/auth/magic/link?token=${token}`))).toEqual(OUTAGE);
+      expect(refused(await ask("post", "/auth/magic/link", { token }))).toEqual(OUTAGE);
+    }
+    fail([]);
+    await ask("post", "/auth/magic/link", { token }).expect(200);
+  });
+
   it("rule 42: the answer tells nothing of what sessions are kept in", async () => {
     const { ask, fail } = await startWithSomebody();
     fail(["get"]);
