@@ -686,7 +686,8 @@ export interface Operations {
       | "session_not_found"
       | "session_revoked"
       | "unsupported_media_type"
-      | "user_disabled";
+      | "user_disabled"
+      | "user_not_found";
   };
   /** The public keys of access tokens. */
   jwksGet: {
@@ -1015,7 +1016,7 @@ export interface ApiKey {
 }
 
 export interface Refreshed {
-  readonly user: User | BareUser;
+  readonly user: User;
   readonly token?: string;
   readonly access_token?: string;
   readonly token_type?: "Bearer";
