@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
-import { assertRefused, assertStatus, names, OTHER_PASSWORD, PASSWORD, type AuthCase, type Given } from "./case.ts";
-import { fieldsIn } from "./visitor.ts";
+import { assertRefused, assertStatus, bearer, names, OTHER_PASSWORD, PASSWORD, type AuthCase, type Given } from "./case.ts";
+import { fieldsIn, textIn } from "./visitor.ts";
 
 /** Longer than links in mails hold. */
 const A_DAY = 86_400;
+
+const AN_HOUR = 3600;
+/** Longer than one waits between two mails, and no link's whole life. */
+const MINUTES = 300;
 
 const MALFORMED = "%%%not-a-valid-token%%%";
 
@@ -115,6 +119,24 @@ export const mailCases: readonly AuthCase[] = [
     },
   },
   {
+    title: "a second link to confirm an address takes the place of the first",
+    shows: ["mail 7", "more 7"],
+    options: { confirmation: true },
+    needs: ["clock"],
+    async run(given) {
+      const { address, signIn } = await unconfirmed(given);
+      const first = await given.mailedToken(address);
+      await given.advance(AN_HOUR);
+      assertStatus(await given.visitor().post("/email/confirm/send", { email: address }), 200);
+      const second = await given.mailedToken(address);
+      assert.notEqual(second, first);
+      assertRefused(await given.visitor().post("/email/confirm", { token: first }), 401, "invalid_token");
+      assertRefused(await signIn(), 403);
+      assertStatus(await given.visitor().post("/email/confirm", { token: second }), 200);
+      assertStatus(await signIn(), 200);
+    },
+  },
+  {
     title: "a reset sets the password, ends what was signed in before, and signs nobody in",
     shows: ["mail 8", "more 7"],
     async run(given) {
@@ -153,6 +175,35 @@ export const mailCases: readonly AuthCase[] = [
     },
   },
   {
+    title: "a second link to reset a password takes the place of the first",
+    shows: ["mail 10", "more 7"],
+    needs: ["clock"],
+    async run(given) {
+      const { email } = await given.person();
+      const first = await resetTokenFor(given, email);
+      // So that both would last.
+      await given.advance(MINUTES);
+      const second = await resetTokenFor(given, email);
+      assert.notEqual(second, first);
+      const reset = (token: string, password: string) => given.visitor().post("/password/reset", { token, password });
+      assertRefused(await reset(first, "Third-kettle-3-walks"), 401, "invalid_token");
+      assertStatus(await given.visitor().post("/sign-in", { email, password: PASSWORD }), 200);
+      assertStatus(await reset(second, OTHER_PASSWORD), 200);
+    },
+  },
+  {
+    title: "a reset ends API keys",
+    shows: ["mail 8"],
+    async run(given) {
+      const { email, visitor } = await given.person();
+      const key = textIn(assertStatus(await visitor.post("/api-keys", { name: "deploy" }), 200).body, "key");
+      assertStatus(await given.visitor().get("/me", bearer(key)), 200);
+      const token = await resetTokenFor(given, email);
+      assertStatus(await given.visitor().post("/password/reset", { token, password: OTHER_PASSWORD }), 200);
+      assertRefused(await given.visitor().get("/me", bearer(key)), 401);
+    },
+  },
+  {
     title: "a token for one purpose is nothing for another, and is not spent there",
     shows: ["mail 11", "more 7"],
     options: { confirmation: true },
@@ -175,6 +226,7 @@ export const mailCases: readonly AuthCase[] = [
       assertRefused(await visitor().post("/email/confirm", { token: MALFORMED }), 401, "invalid_token");
       assertRefused(await visitor().post("/password/reset", { token: MALFORMED, password: OTHER_PASSWORD }), 401, "invalid_token");
       assertRefused(await visitor().post("/password/reset", { token: "f".repeat(64), password: OTHER_PASSWORD }), 401, "invalid_token");
+      assertRefused(await visitor().post("/password/reset", { token: MALFORMED, password: "short" }), 401, "invalid_token");
       assertStatus(await visitor().post("/sign-in", { email, password: PASSWORD }), 200);
       assertRefused(await visitor().post("/sign-in", { email, password: OTHER_PASSWORD }), 401);
     },

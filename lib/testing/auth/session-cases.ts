@@ -42,6 +42,32 @@ export const sessionCases: readonly AuthCase[] = [
     },
   },
   {
+    title: "cookies of tokens go where they are asked for alone, by https alone where that is spoken, and are cleared as they were set",
+    shows: ["more 1", "sessions 4"],
+    async run({ server, person }) {
+      const { visitor, answer: signedIn } = await person();
+      const refreshed = assertStatus(await visitor.post("/refresh"), 200);
+      const signedOut = assertStatus(await visitor.post("/sign-out"), 200);
+      const whereto = (answer: Answer, name: string) => {
+        const attributes = answer.cookies.find((cookie) => cookie.name === name)?.attributes;
+        assert.ok(attributes, `${name} is in the answer`);
+        assert.match(String(attributes.get("samesite")), /^(?:lax|strict)$/i);
+        assert.equal(attributes.has("secure"), server.url.startsWith("https:"), `${name} is Secure where https is spoken`);
+        return ["path", "domain", "samesite"].map((attribute) => attributes.get(attribute));
+      };
+      for (const [name, path] of [
+        [server.cookies.access, /^\/$/],
+        [server.cookies.refresh, /^\/auth(?:\/|$)/],
+      ] as const) {
+        const set = whereto(signedIn, name);
+        assert.match(String(set[0]), path, `the path of ${name}`);
+        assert.equal(set[1], undefined, `${name} is of one host`);
+        assert.deepEqual(whereto(refreshed, name), set);
+        assert.deepEqual(whereto(signedOut, name), set, `${name} is cleared where it was set, or browsers keep it`);
+      }
+    },
+  },
+  {
     title: "a refresh keeps the session: its id, its user, when it began and was authenticated",
     shows: ["sessions 3"],
     needs: ["clock"],
