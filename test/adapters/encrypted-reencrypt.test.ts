@@ -221,6 +221,18 @@ describe("reencrypt", () => {
     );
   });
 
+  it("names nothing as unneeded for good while the store underneath leaves out what it cannot read", async () => {
+    const { inner } = await filled();
+    await reencrypt(inner, rotation);
+    const scan = inner.scan;
+    inner.scan = async (from, page) => ({ ...(await scan(from, page)), unreadable: 1 });
+
+    const uses = await checkKeys(inner, { keys: [NEW, OLD], collections });
+    expect(uses.map(({ keyId, position }) => [keyId === null, position])).toContainEqual([true, null]);
+    const { failed, scanned, current } = await reencrypt(inner, rotation);
+    expect([failed > 0, failed]).toEqual([true, scanned - current]);
+  });
+
   it.each<[Partial<Record<keyof ReencryptOptions, unknown>>, string]>([
     [{ keys: undefined }, "reencrypt.keys: is missing"],
     [{ indexKey: "short" }, "reencrypt.indexKey: each secret needs at least 32 bytes"],

@@ -50,7 +50,7 @@ export interface ReencryptReport {
 
 /** How many records rest under one key. */
 export interface KeyUse {
-  /** `null`: records that are not sealed. */
+  /** `null`: records that are not sealed, or that the store underneath cannot read, so that any key may be theirs. */
   readonly keyId: string | null;
   /** Its place in `keys`, the sealing one being 0; `null`: none of them, so those records cannot be read. */
   readonly position: number | null;
@@ -140,7 +140,8 @@ export async function reencrypt(store: RecordStore, options: ReencryptOptions): 
 }
 
 /**
- * Counts which keys records rest under: one of `keys` that the answer does not name may be dropped. Opens and writes nothing.
+ * Counts which keys records rest under: one of `keys` that the answer does not name may be dropped, unless it also names `null`. Opens and
+ * writes nothing.
  * @throws {ConfigError} for an option at fault.
  */
 export async function checkKeys(store: RecordStore, options: Pick<ReencryptOptions, "keys" | "collections">): Promise<readonly KeyUse[]> {
