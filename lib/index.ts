@@ -15,6 +15,7 @@ export {
   RateLimitError,
   RequestError,
   StorageError,
+  type SpentLimit,
 } from "./errors.ts";
 export type { Clock } from "./clock.ts";
 export type {
