@@ -10,6 +10,7 @@ import { providerFetch, type Fetch } from "../oauth/http.ts";
 import { bearerOf, plainBearer } from "./extract.ts";
 import { sendProblem } from "./problem.ts";
 import type { Guard } from "./request.ts";
+import { exposeAuth } from "./request-auth.ts";
 import { refuse } from "./require-auth.ts";
 
 /** Options of {@link accessTokenGuard}. */
@@ -77,6 +78,7 @@ export function accessTokenGuard(options: AccessTokenGuardOptions): Guard<Access
     const context = accessTokenContext(token);
     const refusal = refuse(context, needed, 0);
     if (refusal) return sendProblem(res, refusal, { scope: needed.scope });
+    exposeAuth(req);
     req.auth = context;
     next();
   };

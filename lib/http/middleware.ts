@@ -17,6 +17,7 @@ import { safeReturnTo } from "./return-to.ts";
 import type { HttpEdge } from "./route.ts";
 import { createRouter } from "./router.ts";
 import { routeTable } from "./route-table.ts";
+import { exposeAuth } from "./request-auth.ts";
 import { bindServices, boundServices, type Adoption } from "./services.ts";
 
 /**
@@ -83,6 +84,7 @@ export function createMiddleware(
       return sendProblem(res, refusal);
     }
     bindServices(req, guardServices);
+    exposeAuth(req);
     addPassportHabits(req);
     if (!config.loadUser) return identify(req, res, next);
     return identify(req, res, (error?: unknown) => {

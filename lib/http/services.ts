@@ -7,6 +7,7 @@ import type { IssuedSession, Sessions } from "../core/sessions.ts";
 import type { Users } from "../core/users.ts";
 import { ConfigError, type PermissionError } from "../errors.ts";
 import type { RecordStore } from "../storage/record-store.ts";
+import { keep, kept } from "./request-auth.ts";
 
 /** What `req.login` and `req.logout` do. */
 export interface PassportHabits {
@@ -35,21 +36,16 @@ export interface Adoption {
   adopt(req: Request, issued: IssuedSession): Promise<void>;
 }
 
-const services: unique symbol = Symbol("latchkey");
+const services = Symbol("latchkey");
 
-type Bound = Request & { [services]?: GuardServices };
-
-/**
- * Makes the services of one `createAuth` known to what comes behind it. All in one property: adding one to a request is among the dearest
- * things done for it.
- */
+/** Makes the services of one `createAuth` known to what comes behind it. */
 export function bindServices(req: Request, bound: GuardServices): void {
-  (req as Bound)[services] = bound;
+  keep(req, services, bound);
 }
 
 /** The services behind which a request is handled; `null` where no `app.use(auth)` ran before. */
 export function boundServices(req: Request): GuardServices | null {
-  return (req as Bound)[services] ?? null;
+  return (kept(req, services) as GuardServices | undefined) ?? null;
 }
 
 /** @throws {ConfigError} when no `app.use(auth)` ran before. */
