@@ -112,7 +112,7 @@ const CASES: Readonly<Record<string, Case>> = {
   tokens: {
     make: auth("tokens"),
     valid: () => ({ audience: "https://api.example.com" }),
-    fine: { audience: ANY_TEXT, issuer: ANY_TEXT, grace: ["zero"], stateless: ON_OR_OFF },
+    fine: { audience: ANY_TEXT, issuer: ANY_TEXT, grace: ["zero"], stateless: ON_OR_OFF, claims: A_FUNCTION },
   },
   passwords: {
     make: auth("passwords"),
@@ -239,7 +239,8 @@ describe("a store, a strategy or a provider", () => {
       override authenticate() {}
     }
     expect(named({ strategies: [new Nameless()] })).toMatch(/strategies: .*give the strategy a name/);
-    expect(named({ strategies: [Nameless] })).toMatch(/strategies: .*authenticate\(\)/);
+    expect(named({ strategies: [Nameless] })).toMatch(/strategies: .*give what it returns/);
+    expect(named({ strategies: [{}] })).toMatch(/strategies: .*authenticate\(\)/);
     expect(named({ strategies: new Nameless() })).toMatch(/strategies: give a list/);
     expect(refusal(identify as never, undefined)).toBeInstanceOf(ConfigError);
     expect(refusal(((roles: never) => requireRole(roles)) as never, [])).toBeInstanceOf(ConfigError);
