@@ -1016,7 +1016,7 @@ export interface ApiKey {
 }
 
 export interface Refreshed {
-  readonly user: User;
+  readonly user: User | BareUser;
   readonly token?: string;
   readonly access_token?: string;
   readonly token_type?: "Bearer";

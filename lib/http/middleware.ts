@@ -45,6 +45,7 @@ export function createMiddleware(
     passwords: config.passwordRoutes,
     minPasswordLength: config.passwords.minLength,
     confirmedPasswords: config.passwordRoutes && config.passwords.requireConfirmedEmail,
+    ownUsers: config.users !== null,
     apiKeyScopes: config.apiKeyScopes,
     openapi: createOpenApi(table, { basePath, origin, cookies, tokens: config.tokens !== null, title: config.appName }),
   };

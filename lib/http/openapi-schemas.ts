@@ -94,7 +94,7 @@ export function pageOf<T extends z.ZodType>(item: T) {
 export const signedInSchema = z.strictObject({ user: z.union([userSchema, bareUserSchema]), session: sessionSchema, ...credentialFields });
 
 /** New tokens for old. */
-export const refreshedSchema = z.strictObject({ user: userSchema, ...credentialFields });
+export const refreshedSchema = z.strictObject({ user: z.union([userSchema, bareUserSchema]), ...credentialFields });
 
 /** It is done, and there is no more to say. */
 export const successSchema = z.strictObject({ success: z.literal(true), message: z.string().optional() });

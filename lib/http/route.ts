@@ -95,6 +95,8 @@ export interface HttpEdge {
   readonly minPasswordLength: number;
   /** Whether they do so only once their address is confirmed. */
   readonly confirmedPasswords: boolean;
+  /** Whether users are in a store of the application's own. */
+  readonly ownUsers: boolean;
   /** Scopes that users may give to their API keys. */
   readonly apiKeyScopes: ReadonlySet<string>;
   /** The description of all routes, made once. */

@@ -3,10 +3,10 @@ import request from "supertest";
 import { afterEach, describe, expect, it } from "vitest";
 import { requireAuth } from "../../lib/index.ts";
 import type { AuthEvent } from "../../lib/core/events.ts";
-import { userCollection } from "../../lib/core/user-directory.ts";
 import { createTestClock } from "../../lib/testing/clock.ts";
 import { startApp } from "../support/app.ts";
 import { counting } from "../support/kit.ts";
+import { openSqliteUsers } from "../support/sqlite-users.ts";
 import { openTestStore } from "../support/test-store.ts";
 
 type Transport = "bearer" | "cookie";
@@ -294,24 +294,34 @@ describe("the limits of refreshing", () => {
 });
 
 describe("a refresh", () => {
-  it.each(["bearer", "cookie"] as const)("rule 13: by %s is refused when the user is gone, and ends the session", async (transport) => {
-    await start();
-    const { agent, answer } = await signIn(transport);
-    const ended: AuthEvent[] = [];
-    app.auth.events.on("session.revoked", (event) => ended.push(event));
-    const { id } = answer.body.user;
-    // As where the application keeps its users: nobody tells us that one is gone.
-    const { records } = await app.auth.store.scan(userCollection);
-    await app.auth.store.commit(records.map(({ partition, id }) => ({ op: "delete", in: userCollection, key: { partition, id } })));
-    expect(await app.auth.users.findById(id)).toBeNull();
+  it.each(["bearer", "cookie"] as const)(
+    "rule 13: by %s is refused when the application's user is gone, and ends the session",
+    async (transport) => {
+      const users = openSqliteUsers();
+      await start({ users });
+      const { agent, answer } = await signIn(transport);
+      const ended: AuthEvent[] = [];
+      app.auth.events.on("session.revoked", (event) => ended.push(event));
+      const { id } = answer.body.user;
+      // Nobody tells us.
+      await users.delete(id);
+      expect(await app.auth.sessions.list(id)).toHaveLength(1);
 
-    const again = () => (transport === "bearer" ? refresh(answer.body.refresh_token) : agent.post("/auth/refresh").send({}));
-    const refused = await again();
-    expect([refused.status, refused.body.code, refused.body.user]).toEqual([401, "user_not_found", undefined]);
-    expect(cookiesOf(refused)).toEqual([]);
-    expect(await app.auth.sessions.list(id)).toEqual([]);
-    expect(ended).toHaveLength(1);
-    expect((await again()).body.code).toBe("session_not_found");
+      const again = () => (transport === "bearer" ? refresh(answer.body.refresh_token) : agent.post("/auth/refresh").send({}));
+      const refused = await again();
+      expect([refused.status, refused.body.code, refused.body.user]).toEqual([401, "user_not_found", undefined]);
+      expect(cookiesOf(refused)).toEqual([]);
+      expect(await app.auth.sessions.list(id)).toEqual([]);
+      expect(ended).toHaveLength(1);
+      expect((await again()).body.code).toBe("session_not_found");
+    },
+  );
+
+  it("of somebody whom a strategy knows and no store of users has goes on, with the id alone", async () => {
+    await start();
+    const { session } = await app.auth.sessions.create({ userId: "elsewhere-7", transport: "bearer" });
+    const token = await app.auth.refreshTokens?.issue(session);
+    expect((await refresh(token).expect(200)).body.user).toEqual({ id: "elsewhere-7" });
   });
 
   it("without a token, with a misshapen one, or with another credential is refused, without a cookie", async () => {
