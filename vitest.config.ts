@@ -81,8 +81,6 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 15_000,
     hookTimeout: 60_000,
-    // What one project has transformed, the others need not. Elsewhere two runs at once would write the same files.
-    experimental: { fsModuleCache: process.env["CI"] !== undefined },
     reporters: ["default", backendsReporter(process.env.TEST_BACKENDS_FILE), summaryReporter(process.env.TEST_SUMMARY_FILE)],
     projects: [
       {
