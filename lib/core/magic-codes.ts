@@ -1,11 +1,12 @@
 import type { Clock } from "../clock.ts";
-import { hmacSha256 } from "../crypto/hash.ts";
 import type { KeyRing } from "../crypto/key-ring.ts";
 import { randomDigits as systemDigits } from "../crypto/random.ts";
-import { ConfigError, CredentialError, RateLimitError } from "../errors.ts";
-import { partitionedCollection } from "../storage/collection.ts";
+import { ConfigError, CredentialError } from "../errors.ts";
 import type { RecordKey, RecordStore, Write } from "../storage/record-store.ts";
+import { CODE_METHOD, createCodeFailures } from "./code-failures.ts";
+import { createCodeLimits } from "./code-limits.ts";
 import type { Events, RequestSource } from "./events.ts";
+import { createKnownSources } from "./known-sources.ts";
 import {
   addressTag,
   codeCollection,
@@ -20,8 +21,8 @@ import {
 import { resolveMagicCodesOptions, type MagicCodesOptions } from "./magic-code-options.ts";
 import { createMagicLinks, type MagicLink } from "./magic-links.ts";
 import type { OneTimeTokens } from "./one-time-tokens.ts";
-import type { Principal, Principals } from "./principals.ts";
-import { sourceFailureLimit, sourceKey, type Counted, type LimitUse, type RateLimits, type Reservation } from "./rate-limits.ts";
+import type { Principals } from "./principals.ts";
+import { sourceKey, type Counted, type RateLimits } from "./rate-limits.ts";
 import { readable, reportingUnreadable } from "./unreadable-records.ts";
 
 export type { MagicCodesOptions } from "./magic-code-options.ts";
@@ -166,71 +167,9 @@ export function createMagicCodes(parts: MagicCodesParts): MagicCodes {
   const { store, keys, clock, events, rateLimits, principals, oneTimeTokens, basePath, send, randomDigits = systemDigits } = parts;
   const config = resolveMagicCodesOptions(parts.options ?? {});
   const links = createMagicLinks({ store, events, oneTimeTokens, basePath });
-
-  const knownKey = (email: string, source: string): RecordKey => ({
-    partition: addressTag(email),
-    id: hmacSha256(keys.current("known source").key, source).subarray(0, 16).toString("base64url"),
-  });
-
-  /** Whether a code for this address was redeemed from this source lately: no stranger, then. */
-  const isKnown = async (email: string, source: string | null) =>
-    source !== null && (await store.get(knownSources, knownKey(email, source))) !== null;
-
-  const remember = async (email: string, source: string | null) => {
-    if (source === null) return;
-    const record = { ...knownKey(email, source), value: Buffer.from("1"), expiresAt: clock.now() + KNOWN };
-    await store.commit([{ op: "put", in: knownSources, record, quiet: true }]);
-  };
-
-  /** Counts a send against every limit. That of the address as a whole does not hold for a known source: strangers cannot use up the owner's codes. */
-  const reserveSend = async (email: string, source: RequestSource | null): Promise<readonly Reservation[]> => {
-    const from = sourceKey(source?.ip ?? null);
-    const pair = JSON.stringify([email, from]);
-    const uses: LimitUse[] = [
-      { name: "magic_code_cooldown", key: pair, limit: config.cooldown },
-      { name: "magic_code_sends", key: pair, limit: config.sendsPerAddressAndSource },
-      { name: "magic_code_sends_by_source", key: from, limit: config.sendsPerSource },
-    ];
-    const reserved = await rateLimits.requireAll(uses, source);
-    try {
-      await rateLimits.requireAll([{ name: "magic_code_sends_to_address", key: email, limit: config.sendsPerAddress }], source);
-    } catch (error) {
-      if (error instanceof RateLimitError && (await isKnown(email, from))) return reserved;
-      await Promise.all(reserved.map(rateLimits.give));
-      throw error;
-    }
-    return reserved;
-  };
-
-  /**
-   * Counts a failure of the user before the guess is compared. The last fifth is kept for sources they are known by, so that strangers
-   * alone cannot disable the method. @see NIST SP 800-63B-4, section 3.2.2, which allows for that. Where there is no user, the same waits pass.
-   */
-  const reserveFailure = async (userId: string | null, email: string, source: string | null): Promise<boolean> => {
-    if (userId === null) {
-      await principals.standing(addressTag(email));
-      await rateLimits.take("magic_code_nobody", email, config.guessesPerAddress);
-      return true;
-    }
-    if (await countFailure(userId, Math.ceil(config.maxFailures * 0.8))) return true;
-    return (await isKnown(email, source)) && countFailure(userId, config.maxFailures);
-  };
-
-  const countFailure = async (userId: string, max: number): Promise<boolean> => {
-    let counted = false;
-    await principals.update(userId, (principal) => {
-      const count = principal.failures[METHOD]?.count ?? 0;
-      counted = count < max;
-      return counted
-        ? { ...principal, failures: { ...principal.failures, [METHOD]: { count: count + 1, lastAt: clock.now() } } }
-        : principal;
-    });
-    return counted;
-  };
-
-  const clearFailures = async (userId: string) => {
-    await principals.update(userId, withoutFailures);
-  };
+  const known = createKnownSources({ store, keys, clock });
+  const limits = createCodeLimits({ rateLimits, known, config });
+  const failures = createCodeFailures({ clock, rateLimits, principals, known, config });
 
   const decoded = reportingUnreadable(events, codeCollection, decodeCodeRequest);
 
@@ -239,7 +178,7 @@ export function createMagicCodes(parts: MagicCodesParts): MagicCodes {
     const stored = await store.get(codeCollection, key);
     const request = stored && decoded(stored);
     if (!request || !isMeant(request, guess)) return "code_unknown";
-    const { allowed, remaining } = await takeGuess(request);
+    const { allowed, remaining } = await limits.takeGuess(request.key);
     if (!allowed) return "code_exhausted";
     if (clock.now() >= request.expiresAt) return "code_expired";
     return { request, whenWrong: remaining === 0 ? "code_exhausted" : "code_wrong" };
@@ -252,25 +191,15 @@ export function createMagicCodes(parts: MagicCodesParts): MagicCodes {
     const right = meant.find((request) => codeMatches(keys, request, guess.code));
     const request = right ?? meant.find(({ userId }) => userId !== null) ?? meant[0];
     if (!request) return "code_unknown";
-    if (right && !(await takeGuess(right)).allowed) return "code_exhausted";
+    if (right && !(await limits.takeGuess(right.key)).allowed) return "code_exhausted";
     if (right && clock.now() >= right.expiresAt) return "code_expired";
     return { request, whenWrong: "code_wrong" };
-  };
-
-  const takeGuess = ({ key }: CodeRequest): Promise<Reservation> =>
-    rateLimits.take("magic_code_guess", `${key.partition} ${key.id}`, { max: config.tries, windowSeconds: GUESS_WINDOW });
-
-  /** What has to be left before anything is compared; a success gives it back. */
-  const reserveGuess = (asked: RecordKey | null, { email, source }: CodeGuess): Promise<Reservation[]> => {
-    const bySource: LimitUse = { name: "source_failures", key: sourceKey(source?.ip ?? null), limit: sourceFailureLimit };
-    const byAddress: LimitUse = { name: "magic_code_guesses", key: email ?? null, limit: config.guessesPerAddress };
-    return rateLimits.requireAll(asked ? [bySource] : [bySource, byAddress], source);
   };
 
   return {
     async request({ email, purpose, source, userId = null, replaces = null, counted, link }) {
       if (link && purpose !== "sign_in") throw new ConfigError("link", "a link is for the purpose sign_in alone");
-      const reserved = await reserveSend(email, source);
+      const reserved = await limits.reserveSend(email, source);
       counted?.(reserved);
       const { requestId, key } = issueRequestId(email);
       const code = randomDigits(config.digits);
@@ -295,26 +224,30 @@ export function createMagicCodes(parts: MagicCodesParts): MagicCodes {
     async verify(guess) {
       const { purpose, source, code } = guess;
       const refuse = (failure: CodeFailure, userId: string | null = null) => {
-        events.emit("magic_code.failed", { purpose, method: METHOD, code: failure }, { userId, source });
+        events.emit("magic_code.failed", { purpose, method: CODE_METHOD, code: failure }, { userId, source });
         return new CredentialError(failure, MESSAGES[failure]);
       };
       const asked = guess.requestId === null ? null : parseRequestId(guess.requestId);
       if (!config.pattern.test(code)) throw refuse("code_wrong");
       if (!asked && (guess.requestId !== null || guess.email === undefined)) throw refuse("code_unknown");
 
-      const reserved = await reserveGuess(asked, guess);
+      const reserved = await limits.reserveGuess(asked ? null : (guess.email ?? null), source);
       const found = asked ? await findAsked(asked, guess) : await findByAddress(guess);
       if (typeof found === "string") throw refuse(found);
       const { request, whenWrong } = found;
       const { email, userId, key, version } = request;
       const from = sourceKey(source?.ip ?? null);
-      if (!(await reserveFailure(userId, email, from))) throw refuse("code_disabled", userId);
+      if (!(await failures.reserve(userId, email, from))) throw refuse("code_disabled", userId);
       if (!codeMatches(keys, request, code)) throw refuse(whenWrong, userId);
       const spent = await store.commit([{ op: "delete", in: codeCollection, key, ifVersion: version }]);
       if (!spent) throw refuse("code_unknown", userId);
 
-      await Promise.all([...reserved.map(rateLimits.give), remember(email, from), userId === null ? undefined : clearFailures(userId)]);
-      events.emit("magic_code.verified", { purpose, method: METHOD }, { userId, source });
+      await Promise.all([
+        ...reserved.map(rateLimits.give),
+        known.remember(email, from),
+        userId === null ? undefined : failures.clear(userId),
+      ]);
+      events.emit("magic_code.verified", { purpose, method: CODE_METHOD }, { userId, source });
       return { email, purpose, userId };
     },
 
@@ -336,12 +269,12 @@ export function createMagicCodes(parts: MagicCodesParts): MagicCodes {
         throw error;
       }
       const { email, userId, returnTo } = link;
-      await Promise.all([remember(email, sourceKey(source?.ip ?? null)), userId === null ? undefined : clearFailures(userId)]);
+      await Promise.all([known.remember(email, sourceKey(source?.ip ?? null)), userId === null ? undefined : failures.clear(userId)]);
       events.emit("magic_code.verified", { purpose, method: LINK_METHOD }, { userId, source });
       return { email, purpose, userId, returnTo };
     },
 
-    clearFailures,
+    clearFailures: failures.clear,
   };
 }
 
@@ -351,14 +284,7 @@ interface Found {
   readonly whenWrong: CodeFailure;
 }
 
-const METHOD = "magic_code";
 const LINK_METHOD = "magic_link";
-export const knownSources = partitionedCollection("code_sources");
-/** How long a source stays known to an address, ms. */
-const KNOWN = 30 * 86_400_000;
-/** Outlasts every code: no second window opens while the first guess of it still counts. */
-const GUESS_WINDOW = 3600;
-
 const MESSAGES: Readonly<Record<CodeFailure, string>> = {
   code_wrong: "This is not the code",
   code_expired: "This code has expired: ask for a new one",
@@ -370,10 +296,4 @@ const MESSAGES: Readonly<Record<CodeFailure, string>> = {
 function isMeant(request: CodeRequest, { purpose, email, userId }: CodeGuess): boolean {
   if (request.purpose !== purpose || (email !== undefined && request.email !== email)) return false;
   return userId === undefined || request.userId === userId;
-}
-
-function withoutFailures(principal: Principal): Principal {
-  if (!principal.failures[METHOD]) return principal;
-  const { [METHOD]: _, ...failures } = principal.failures;
-  return { ...principal, failures };
 }

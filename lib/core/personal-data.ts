@@ -10,7 +10,7 @@ import type { ApiKeys } from "./api-keys.ts";
 import type { AuditEntry, AuditTrail } from "./audit.ts";
 import type { Events, RequestSource } from "./events.ts";
 import { addressTag, codeCollection, decodeCodeRequest } from "./magic-code-record.ts";
-import { knownSources } from "./magic-codes.ts";
+import { knownSources } from "./known-sources.ts";
 import type { ManagedUsers } from "./managed-users.ts";
 import { assertUserId, principalCollection, type Principal, type Principals } from "./principals.ts";
 import { providerSessionCollection } from "./provider-sessions.ts";
