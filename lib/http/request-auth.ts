@@ -6,13 +6,15 @@ import type { Request } from "express";
  * prototype of its own making, after which each property added to the request itself costs V8 a hidden class that no other request shares
  * and garbage of long life, some 3 % of a small request each; `res.locals` is a dictionary, where one more costs next to nothing.
  */
-export function keep<Value>(req: Request, key: symbol, value: Value): void {
-  localsOf(req)[key] = value;
+export function keep({ res }: Request, key: symbol, value: unknown): void {
+  if (!res) throw new TypeError("The request has no response: it did not come through Express");
+  const locals = (res.locals ??= {}) as Record<symbol, unknown>;
+  locals[key] = value;
 }
 
 /** What was kept by {@link keep}; `undefined` where nothing was. */
-export function kept(req: Request, key: symbol): unknown {
-  return localsOf(req)[key];
+export function kept({ res }: Request, key: symbol): unknown {
+  return (res?.locals as Record<symbol, unknown> | undefined)?.[key];
 }
 
 const context: unique symbol = Symbol("latchkey.auth");
@@ -31,10 +33,10 @@ export function exposeAuth(req: Request): void {
       configurable: true,
       enumerable: true,
       get(this: Request) {
-        return localsOf(this)[context];
+        return kept(this, context);
       },
       set(this: Request, value: unknown) {
-        localsOf(this)[context] = value;
+        keep(this, context, value);
       },
     },
   });
@@ -49,9 +51,4 @@ function expressPrototype(req: Request): object | null {
 
 function above(object: object): object | null {
   return Object.getPrototypeOf(object) as object | null;
-}
-
-function localsOf({ res }: Request): Record<symbol, unknown> {
-  if (!res) throw new TypeError("The request has no response: it did not come through Express");
-  return (res.locals ??= {}) as Record<symbol, unknown>;
 }

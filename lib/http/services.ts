@@ -55,6 +55,8 @@ export function servicesOf(req: Request, who: string): GuardServices {
   const behindToken = isContext(req.auth); // set by accessTokenGuard alone, where nothing is bound
   throw new ConfigError(
     who,
-    behindToken ? "needs app.use(auth): accessTokenGuard takes `roles` and `scope` itself" : "place it after app.use(auth)",
+    behindToken
+      ? "needs app.use(auth): accessTokenGuard takes `roles` and `scope` itself"
+      : "place it after app.use(auth), and have nothing replace res.locals",
   );
 }
