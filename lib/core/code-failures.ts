@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { KnownSources } from "./known-sources.ts";
 import { addressTag } from "./magic-code-record.ts";
-import type { Principal, Principals } from "./principals.ts";
+import type { Principals } from "./principals.ts";
 import type { Limit, RateLimits } from "./rate-limits.ts";
 
 /** Wrong codes in a row, by user. */
@@ -51,14 +51,6 @@ export function createCodeFailures({ clock, rateLimits, principals, known, confi
       return (await known.has(email, source)) && count(userId, config.maxFailures);
     },
 
-    async clear(userId) {
-      await principals.update(userId, withoutFailures);
-    },
+    clear: (userId) => principals.clearFailures(userId, CODE_METHOD),
   };
-}
-
-function withoutFailures(principal: Principal): Principal {
-  if (!principal.failures[CODE_METHOD]) return principal;
-  const { [CODE_METHOD]: _, ...failures } = principal.failures;
-  return { ...principal, failures };
 }

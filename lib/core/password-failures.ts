@@ -4,7 +4,7 @@ import { randomToken } from "../crypto/random.ts";
 import { CredentialError, RateLimitError, StorageError } from "../errors.ts";
 import { decodeJson, encodeJson, partitionedCollection } from "../storage/collection.ts";
 import type { RecordKey, RecordStore } from "../storage/record-store.ts";
-import type { MethodFailures, Principal, Principals } from "./principals.ts";
+import type { MethodFailures, Principals } from "./principals.ts";
 
 /** Whose failures: a user's, kept with the principal; or those at an address nobody has, which looks the same from outside. */
 export type FailureSubject = { readonly userId: string } | { readonly address: string };
@@ -98,9 +98,7 @@ export function createPasswordFailures({ store, clock, principals, maxFailures }
     },
     give: ({ subject, at, before }) =>
       change(subject, ({ count, lastAt }) => ({ count: Math.max(0, count - 1), lastAt: lastAt === at ? before : lastAt })),
-    async clear(userId) {
-      await principals.update(userId, withoutFailures);
-    },
+    clear: (userId) => principals.clearFailures(userId, METHOD),
   };
 }
 
@@ -109,10 +107,4 @@ const NONE: MethodFailures = { count: 0, lastAt: 0 };
 /** Seconds to wait after so many failures. */
 function delayAfter(count: number): number {
   return count < FREE ? 0 : Math.min(MAX_DELAY, 2 ** (count - FREE));
-}
-
-function withoutFailures(principal: Principal): Principal {
-  if (!principal.failures[METHOD]) return principal;
-  const { [METHOD]: _, ...failures } = principal.failures;
-  return { ...principal, failures };
 }

@@ -65,6 +65,8 @@ export interface Principals {
   /** Raises the epoch and refuses new credentials (`disabled`), or admits them again (`active`). */
   setStatus(userId: string, status: Principal["status"]): Promise<void>;
   setRoles(userId: string, roles: readonly string[]): Promise<void>;
+  /** Forgets the failures of one way to sign in. One read, and a write where there were any. */
+  clearFailures(userId: string, method: string): Promise<void>;
 }
 
 export function createPrincipals(store: RecordStore, events: Events | null = null): Principals {
@@ -129,6 +131,13 @@ export function createPrincipals(store: RecordStore, events: Events | null = nul
     },
     async setRoles(userId, roles) {
       await update(userId, (principal) => ({ ...principal, roles: [...new Set(roles)] }));
+    },
+    async clearFailures(userId, method) {
+      await update(userId, (principal) => {
+        if (!principal.failures[method]) return principal;
+        const { [method]: _, ...failures } = principal.failures;
+        return { ...principal, failures };
+      });
     },
   };
 }
