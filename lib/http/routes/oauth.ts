@@ -206,9 +206,9 @@ const TITLES: Readonly<Record<TransactionPurpose["intent"], string>> = {
 function failurePage(message: string, { intent, returnTo }: TransactionPurpose, login: string | null): string {
   const link = (href: string, text: string) => `<a href="${escapeHtml(href)}">${text}</a>`;
   const start = link("/", "start page");
-  const again = returnTo === "/" ? login : `${login}?${new URLSearchParams({ return_to: returnTo })}`;
-  const isSignIn = intent === "sign_in";
-  const onward = isSignIn && login !== null && again !== null ? `${link(again, "Try again")}, or go to the ${start}` : null;
-  const back = !isSignIn && returnTo !== "/" ? `${link(returnTo, "Go back")} to begin again, or go to the ${start}` : null;
-  return page(TITLES[intent], `<p>${escapeHtml(message)}.</p>\n<p>${onward ?? back ?? `Go to the ${start}`}.</p>`);
+  const query = returnTo === "/" ? "" : `?${new URLSearchParams({ return_to: returnTo })}`;
+  const again = intent === "sign_in" && login !== null ? link(`${login}${query}`, "Try again") : null;
+  const back = intent !== "sign_in" && returnTo !== "/" ? `${link(returnTo, "Go back")} to begin again` : null;
+  const first = again ?? back;
+  return page(TITLES[intent], `<p>${escapeHtml(message)}.</p>\n<p>${first === null ? "Go" : `${first}, or go`} to the ${start}.</p>`);
 }
