@@ -153,7 +153,13 @@ const TEXTS: readonly Omit<AttackVector, "tcId">[] = [
   { comment: "space around it", text: (token) => ` ${token} `, result: "invalid" },
   { comment: "a line break behind it", text: (token) => `${token}\n`, result: "invalid" },
   { comment: "a NUL in it", text: (token) => `${token.slice(0, 10)}\0${token.slice(10)}`, result: "invalid" },
-  { comment: "plain base64 instead of base64url", text: (token) => token.replaceAll(/[-_]/g, "+"), result: "invalid" },
+  {
+    comment: "plain base64 instead of base64url",
+    // Question marks are `Pz8_`, so that there is something to replace.
+    claims: { padding: "????????" },
+    text: (token) => token.replaceAll("-", "+").replaceAll("_", "/"),
+    result: "invalid",
+  },
   { comment: "a header that is no JSON", text: (token) => `AAAA.${parts(token)[1]}.${parts(token)[2]}`, result: "invalid" },
   { comment: "a header that is a list", text: (token) => `W10.${parts(token)[1]}.${parts(token)[2]}`, result: "invalid" },
   { comment: "a header that is null", text: (token) => `bnVsbA.${parts(token)[1]}.${parts(token)[2]}`, result: "invalid" },
