@@ -97,8 +97,8 @@ export function faultTests(start: () => Promise<SqlServer>): void {
     await broken.query("alter table broken_people drop column value");
     const secret = "canary-4711";
     const write: Write = { op: "insert", in: people, record: record(secret, { lookups: { email: secret } }) };
-    for (const call of [broken.store.commit([write]), broken.store.commit([write, write])]) {
-      const error = await call.catch((thrown: unknown) => thrown);
+    for (const writes of [[write], [write, write]]) {
+      const error = await broken.store.commit(writes).catch((thrown: unknown) => thrown);
       expect(error).toBeInstanceOf(StorageError);
       const shown = inspect(error, { depth: 10 });
       expect(shown).not.toContain(secret);
